@@ -1,0 +1,1 @@
+"""Lists in: CSV files of arrears and payments become cases."""

@@ -1,0 +1,1 @@
+"""A call script: read, checked, rendered, drawn. Pure: no database, no clock, no network."""

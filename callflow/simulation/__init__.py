@@ -1,0 +1,1 @@
+"""Invented residents and operators who drive the real engine on a simulated clock."""

@@ -1,0 +1,1 @@
+"""The telephone as a port, one adapter per way of dialling."""

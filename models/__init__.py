@@ -1,0 +1,1 @@
+"""What is stored. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Whom to call and when. Knows no clock and no configuration: both are arguments."""
