@@ -13,7 +13,9 @@ from typing import Literal
 
 END, SAME, RESUME = "end", "same", "resume"
 RESERVED_TARGETS = frozenset({END, SAME, RESUME})
-BUILT_IN_CONDITIONS = frozenset({"verified", "unverified", "householder", "spouse", "settled", "hardship", "else"})
+BUILT_IN_CONDITIONS = frozenset(
+    {"verified", "unverified", "householder", "spouse", "settled", "hardship", "else"}
+)
 
 Party = Literal["householder", "spouse"]
 
@@ -67,7 +69,6 @@ ELSE = Condition("else")
 def always(value: str) -> Choice:
     """The choice that always yields `value`."""
     return Choice(((ELSE, value),))
-
 
 
 @dataclass(frozen=True, slots=True)
