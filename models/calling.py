@@ -107,7 +107,7 @@ calls = tenant_table(
     Column("line_state", String(12), nullable=False),
     Column("provider_ref", Text, nullable=False, default=""),
     Column("step", Integer, nullable=False, default=0),  # rises with each accepted act of the talk
-    Column("talk", Text, nullable=False, default=""),  # cache: the log is the truth
+    Column("talk_state", String(64), nullable=False, default=""),  # for the board; the log is the truth
     Column("live", Boolean, nullable=False, default=True),
     Column("disposition", String(8)),
     Column("attempt", Integer, nullable=False, default=1),  # A, C, R as computed at the end

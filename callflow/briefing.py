@@ -1,0 +1,168 @@
+"""What a call is told about its case when it opens: the facts for its lines, fixed for the whole call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from callflow.clock import TOKYO
+from models.tables import accounts, arrears, calls, cases, debtors
+
+_ERAS = (
+    (date(2019, 5, 1), "令和", 2018),
+    (date(1989, 1, 8), "平成", 1988),
+    (date(1926, 12, 25), "昭和", 1925),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The words of this installation that lines may name, and the rules that a call is opened under."""
+
+    ward: str
+    company: str
+    desk_name: str
+    desk_phone: str
+    desk_hours: str
+    claim_names: Mapping[str, str] = field(default_factory=dict)
+    spouse_may_hear: Mapping[str, bool] = field(default_factory=dict)
+    limitation_years: Mapping[str, int] = field(default_factory=dict)
+    promise_horizon: timedelta = timedelta(days=14)
+    message_pause: timedelta = timedelta(days=7)
+    blind_identification: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """`facts` feed the lines, `conditions` are fixed for the call; both stand in its first event."""
+
+    case_id: int
+    household_id: int
+    claim_type: str
+    facts: Mapping[str, Any]
+    conditions: Mapping[str, bool]
+
+
+def brief(
+    conn: Connection, municipality_id: int, case_id: int, operator_id: int, desk: Desk, now: datetime
+) -> Briefing | None:
+    """The briefing for one case, or None if there is no such case."""
+    row = conn.execute(
+        select(
+            cases.c.household_id,
+            cases.c.claim_type,
+            debtors.c.name,
+            accounts.c.display_name,
+        )
+        .select_from(cases)
+        .join(
+            debtors,
+            (debtors.c.municipality_id == cases.c.municipality_id) & (debtors.c.id == cases.c.debtor_id),
+        )
+        .join(
+            accounts,
+            (accounts.c.municipality_id == cases.c.municipality_id) & (accounts.c.id == operator_id),
+        )
+        .where(cases.c.municipality_id == municipality_id, cases.c.id == case_id)
+    ).first()
+    if row is None:
+        return None
+    today = now.astimezone(TOKYO).date()
+    owed = _callable_instalments(conn, municipality_id, case_id, desk.limitation_years.get(row.claim_type, 2), today)
+    facts = {
+        "ward": desk.ward,
+        "company": desk.company,
+        "operator": row.display_name,
+        "desk_name": desk.desk_name,
+        "desk_phone": desk.desk_phone,
+        "desk_hours": desk.desk_hours,
+        "debtor": row.name,
+        "claim_name": desk.claim_names.get(row.claim_type, row.claim_type),
+        "arrears": arrears_facts(owed),
+    }
+    return Briefing(
+        case_id,
+        row.household_id,
+        row.claim_type,
+        facts,
+        _conditions(conn, municipality_id, case_id, desk, row.claim_type, now),
+    )
+
+
+def _callable_instalments(
+    conn: Connection, municipality_id: int, case_id: int, years: int, today: date
+) -> Sequence[Row[Any]]:
+    """Unpaid instalments that are not expired, oldest first. Expired ones are never dunned (R08)."""
+    rows = conn.execute(
+        select(arrears.c.due_on, arrears.c.unpaid, arrears.c.expires_on)
+        .where(
+            arrears.c.municipality_id == municipality_id,
+            arrears.c.case_id == case_id,
+            arrears.c.unpaid > 0,
+            arrears.c.active,
+        )
+        .order_by(arrears.c.due_on, arrears.c.id)
+    ).all()
+    return [row for row in rows if not _expired(row, years, today)]
+
+
+def _expired(row: Row[Any], years: int, today: date) -> bool:
+    if row.expires_on:
+        return bool(row.expires_on <= today)
+    return bool(row.due_on and row.due_on.replace(year=row.due_on.year + years, day=min(row.due_on.day, 28)) <= today)
+
+
+def arrears_facts(owed: Sequence[Any]) -> dict[str, Any]:
+    """The debt as lines may name it: the oldest callable instalment, and how many and how much besides."""
+    if not owed:
+        return {"year": "", "month": "", "amount": 0, "count": 0, "others": 0, "total": 0, "spoken": ""}
+    first = owed[0]
+    era, month = (_era_year(first.due_on), str(first.due_on.month)) if first.due_on else ("", "")
+    total = sum(row.unpaid for row in owed)
+    spoken = f"{era}年{month}月納期分" + (f"ほか{len(owed) - 1}期分" if len(owed) > 1 else "")
+    return {
+        "year": era,
+        "month": month,
+        "amount": first.unpaid,
+        "count": len(owed),
+        "others": len(owed) - 1,
+        "total": total,
+        "spoken": spoken,
+    }
+
+
+def _era_year(day: date) -> str:
+    """令和7 for a day in 2025; 元 for the first year of an era."""
+    for start, era, base in _ERAS:
+        if day >= start:
+            year = day.year - base
+            return f"{era}{'元' if year == 1 else year}"
+    return str(day.year)
+
+
+def _conditions(
+    conn: Connection, municipality_id: int, case_id: int, desk: Desk, claim_type: str, now: datetime
+) -> dict[str, bool]:
+    attempts, last_message = conn.execute(
+        select(
+            func.count(),
+            func.max(calls.c.opened_at).filter(calls.c.disposition == "AM1"),
+        ).where(
+            calls.c.municipality_id == municipality_id,
+            calls.c.case_id == case_id,
+            calls.c.direction == "outbound",
+            calls.c.attempt == 1,
+            calls.c.live.is_(False),
+        )
+    ).one()
+    first = attempts == 0
+    quiet = last_message is None or now - last_message >= desk.message_pause
+    return {
+        "spouse_may_hear": desk.spouse_may_hear.get(claim_type, False),
+        "first_attempt": first,
+        "may_leave_message": not first and quiet,
+    }

@@ -1,0 +1,527 @@
+"""One call from opening to close. Each method is one transaction; what it returns is committed.
+
+A step names the step that the operator saw: a stale tab, a double click or a repeated request changes nothing
+and is shown where the call truly stands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from callflow import calllog, caserecord, line, replay
+from callflow.briefing import Desk, brief
+from callflow.calllog import Entry, Head
+from callflow.clock import TOKYO, Clock
+from callflow.effects import as_data, effects_of
+from callflow.errors import InputError, NotFoundError, RefusedError, Where
+from callflow.flow import Flow
+from callflow.identity import Known, matches
+from callflow.replay import Told
+from callflow.script.fields import read_fields
+from callflow.script.model import END, Level
+from callflow.script.talk import NotTaken
+from callflow.shelf import Shelf
+from callflow.standing import Closed, Opening, Standing
+from models.database import Database
+from models.ids import new_id
+from models.tables import calls, cases, debtors, households
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A call inside a transaction: its row, locked, its script, and what its log amounts to."""
+
+    row: Row[Any]
+    flow: Flow
+    told: Told
+
+
+class Calls:
+    """The call desk of one municipality. Safe to share between threads; the database guards the order."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        shelf: Shelf,
+        desk: Desk,
+        municipality_id: int,
+        salt: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._shelf = shelf
+        self._desk = desk
+        self._municipality_id = municipality_id
+        self._salt = salt
+        self._recent: dict[int, tuple[bytes, Told]] = {}
+
+    def open(self, opening: Opening, *, allow: Callable[[Connection], None] | None = None) -> int:
+        """Opens a call and returns its id.
+
+        `allow` judges the policy inside the transaction, under the household's row lock; it raises RefusedError
+        to forbid the call. Raises RefusedError too if the case, the number, the household or the operator has a
+        live call (I1, held by the database), NotFoundError for an unknown case.
+        """
+        try:
+            return self._database.transact(lambda conn: self._open(conn, opening, allow))
+        except IntegrityError as error:
+            raise RefusedError(
+                "この案件・世帯・番号・担当者には、まだ終わっていない通話があります",
+                mend="先の通話を終えるか、確認待ちを解消してください",
+            ) from error
+
+    def line(
+        self, call_id: int, kind: str, *, at: datetime | None = None, provider_ref: str = "", cause: str = ""
+    ) -> str:
+        """Records an event of the telephone line and returns the line's state; late or repeated ones move nothing."""
+
+        def work(conn: Connection) -> str:
+            held = self._hold(conn, call_id, needs_live=False)
+            if not held.row.live:
+                return str(held.row.line_state)
+            moved = line.move(held.row.line_state, kind)
+            if isinstance(moved, line.Ignored):
+                return str(held.row.line_state)
+            now = self._clock.now()
+            code = line.disposition_of(kind)
+            payload = {
+                "event": kind,
+                "from": held.row.line_state,
+                "to": moved.state,
+                "code": code,
+                "provider_ref": provider_ref,
+                "cause": cause,
+                "at": (at or now).isoformat(),
+            }
+            columns = {"line_state": moved.state, **_line_times(moved.state, now)}
+            if provider_ref:
+                columns["provider_ref"] = provider_ref
+            if moved.state == "needs_review":
+                columns["review_reason"] = cause or kind
+            self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
+            return moved.state
+
+        return self._database.transact(work)
+
+    def begin(self, call_id: int, operator_id: int) -> Standing:
+        """Begins the talk of an answered call: the first line. Repeated, it shows where the talk stands."""
+
+        def work(conn: Connection) -> Standing:
+            held = self._hold(conn, call_id, operator_id)
+            if held.told.talk is not None:
+                return self._standing(held)
+            if held.row.line_state != "answered":
+                raise RefusedError("まだ電話に出ていません", mend="つながってから始めてください")
+            script, told = held.flow.script, held.told
+            talk = replay.begin(script, told.direction, told.conditions)  # type: ignore[arg-type]
+            payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {})}
+            return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
+
+        return self._database.transact(work)
+
+    def standing(self, call_id: int, operator_id: int) -> Standing:
+        """Where the call stands now; for a reload, a crash, another machine."""
+        with self._database.read() as conn:
+            return self._standing(self._hold(conn, call_id, operator_id, lock=False))
+
+    def answer(
+        self,
+        call_id: int,
+        operator_id: int,
+        step: int,
+        name: str,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        holds: Mapping[str, bool] | None = None,
+    ) -> Standing:
+        """Takes an answer at `step`.
+
+        `fields`: what was typed, by field name; `identity` is `{"name": bool, "birth_date" | "address": text}`
+        and is compared here. `holds`: screen conditions of a script's own. A stale step, an unknown answer or a
+        missing field changes nothing and comes back as `refused`; a field that cannot be read raises InputError.
+        """
+
+        def work(conn: Connection) -> Standing:
+            held = self._hold(conn, call_id, operator_id)
+            if held.told.talk is None or held.row.step != step:
+                return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
+            now = self._clock.now()
+            values = self._read_fields(held, fields or {}, now)
+            screen = self._screen_conditions(conn, held, fields or {}, {**held.told.won.values, **values}, holds, now)
+            return self._answer(conn, held, name, values, screen, now)
+
+        return self._database.transact(work)
+
+    def back(self, call_id: int, operator_id: int, step: int) -> Standing:
+        """Goes back one answer: an event of its own that takes back what that answer had won."""
+
+        def work(conn: Connection) -> Standing:
+            held = self._hold(conn, call_id, operator_id)
+            if held.told.talk is None or held.row.step != step:
+                return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
+            talk = held.flow.back(held.told.talk)
+            if isinstance(talk, NotTaken):
+                return self._standing(held, "これより前には戻れません。")
+            after = replay.given_up(held.told, talk)
+            spoken = replay.spoken(held.flow.script, after, talk, after.won.values)
+            payload = {"state": held.told.talk.state, "to": talk.state, "line": spoken}
+            return self._step(conn, held, Entry(calllog.BACK, _actor(operator_id), payload))
+
+        return self._database.transact(work)
+
+    def note(self, call_id: int, operator_id: int, text: str) -> Standing:
+        """Adds a note to the record of a live call (at most 500 characters)."""
+        text = text.strip()
+        if not text or len(text) > 500:
+            raise InputError("メモは1〜500文字です", where=Where(field="note"))
+
+        def work(conn: Connection) -> Standing:
+            held = self._hold(conn, call_id, operator_id)
+            return self._step(conn, held, Entry(calllog.NOTE, _actor(operator_id), {"text": text}), steps=0)
+
+        return self._database.transact(work)
+
+    def signal(self, call_id: int, operator_id: int, step: int, reason: str) -> Standing:
+        """Raises a signal; it is written at once and survives everything that follows."""
+        return self.answer(call_id, operator_id, step, "signal", fields={"signal.reason": reason})
+
+    def hang_up(self, call_id: int, operator_id: int, step: int) -> Standing:
+        """The other side hung up."""
+        return self.answer(call_id, operator_id, step, "hang_up")
+
+    def close(
+        self,
+        call_id: int,
+        actor: str,
+        *,
+        reason: str = "ended",
+        then: Callable[[Connection, Closed], None] | None = None,
+    ) -> Closed:
+        """Ends a call: its outcome and all that it causes, in one transaction. Closing again changes nothing.
+
+        `reason` is `ended`, or `unended` for a call that nobody ended (未確定). `then` joins the same
+        transaction, for what must stand or fall with the outcome. Raises RefusedError while somebody still talks.
+        """
+
+        def work(conn: Connection) -> Closed:
+            held = self._hold(conn, call_id, needs_live=False)
+            if not held.row.live:
+                return _already(held)
+            talk = held.told.talk
+            if talk is not None and talk.state != END and reason != replay.UNENDED:
+                raise RefusedError("まだ通話中です", mend="「切れた」か最後の応答を選んでください")
+            if talk is None and held.row.line_state not in ("ended", "needs_review"):
+                raise RefusedError("まだ回線が終わっていません", mend="回線の結果を待ってください")
+            return self._close(conn, held, actor, reason, then)
+
+        return self._database.transact(work)
+
+    def _open(self, conn: Connection, opening: Opening, allow: Callable[[Connection], None] | None) -> int:
+        now = self._clock.now()
+        briefing = brief(conn, self._municipality_id, opening.case_id, opening.operator_id, self._desk, now)
+        if briefing is None:
+            raise NotFoundError(f"案件 {opening.case_id} はありません")
+        conn.execute(
+            select(households.c.id)
+            .where(
+                households.c.municipality_id == self._municipality_id,
+                households.c.id == briefing.household_id,
+            )
+            .with_for_update()
+        )
+        if allow:
+            allow(conn)
+        flow = self._shelf.flow(conn, self._municipality_id, opening.script_hash)
+        settings = _complete(flow, opening.settings)
+        call_id = new_id(conn, calls, self._municipality_id)
+        attempt_ref = self._salt(16).hex()
+        opened = {
+            "script": opening.script_hash,
+            "direction": opening.direction,
+            "settings": settings,
+            "conditions": dict(briefing.conditions),
+            "facts": dict(briefing.facts),
+            "attempt_ref": attempt_ref,
+            "campaign": opening.campaign_id,
+            "case": opening.case_id,
+        }
+        conn.execute(
+            insert(calls).values(
+                municipality_id=self._municipality_id,
+                id=call_id,
+                campaign_id=opening.campaign_id,
+                case_id=opening.case_id,
+                household_id=briefing.household_id,
+                number_id=opening.number_id,
+                operator_id=opening.operator_id,
+                direction=opening.direction,
+                script_hash=opening.script_hash,
+                attempt_ref=attempt_ref,
+                fence=opening.fence,
+                line_state="answered" if opening.direction == "inbound" else "claimed",
+                attempt=1 if opening.direction == "outbound" else 0,
+                live=True,
+                opened_at=now,
+                answered_at=now if opening.direction == "inbound" else None,
+            )
+        )
+        entry = Entry(calllog.OPEN, _actor(opening.operator_id), opened)
+        head = calllog.append(conn, self._municipality_id, call_id, Head(), [entry], now, self._salt)
+        self._set(conn, call_id, event_count=head.count, head_hash=head.hash)
+        return call_id
+
+    def _answer(
+        self,
+        conn: Connection,
+        held: _Held,
+        name: str,
+        values: Mapping[str, Any],
+        screen: Mapping[str, bool],
+        now: datetime,
+    ) -> Standing:
+        told, flow = held.told, held.flow
+        assert told.talk is not None
+        holds = {**told.conditions, **screen}
+        taken = flow.answer(told.talk, name, fields=frozenset(values), holds=holds)
+        if isinstance(taken, NotTaken):
+            return self._standing(held, _why_not(taken))
+        seq = held.row.event_count + 1
+        after = replay.won_by(flow.script, told, taken, name, values, seq)
+        spoken = replay.spoken(flow.script, after, taken.talk, after.won.values)
+        payload = {
+            "step": held.row.step,
+            "state": told.talk.state,
+            "answer": name,
+            "fields": dict(values),
+            "holds": dict(screen),
+            "to": taken.talk.state,
+            "line": spoken,
+            "party": taken.talk.party,
+        }
+        for signal in after.signals[len(told.signals) :]:
+            caserecord.raise_signal(self._owner(conn, held.row, now), signal)
+        return self._step(conn, held, Entry(calllog.ANSWER, _actor(held.row.operator_id), payload))
+
+    def _close(
+        self,
+        conn: Connection,
+        held: _Held,
+        actor: str,
+        reason: str,
+        then: Callable[[Connection, Closed], None] | None,
+    ) -> Closed:
+        now = self._clock.now()
+        end = replay.ending(held.flow.script, held.told, reason)
+        effects = effects_of(end)
+        caserecord.apply(self._owner(conn, held.row, now), effects)
+        payload = {
+            "reason": reason,
+            "disposition": end.code,
+            "party": end.party,
+            "effects": [as_data(effect) for effect in effects],
+        }
+        attempt, contact, right_party = _counts(held, end.code)
+        columns = {
+            "live": False,
+            "disposition": end.code,
+            "attempt": attempt if held.row.direction == "outbound" else 0,
+            "contact": contact,
+            "right_party": right_party,
+            "line_state": "ended",
+            "closed_at": now,
+        }
+        self._append(conn, held, [Entry(calllog.CLOSE, actor, payload)], now, columns)
+        self._recent.pop(held.row.id, None)
+        row = held.row
+        closed = Closed(row.id, row.case_id, row.campaign_id, row.fence, end.code, effects)
+        if then:
+            then(conn, closed)
+        return closed
+
+    def _hold(
+        self,
+        conn: Connection,
+        call_id: int,
+        operator_id: int | None = None,
+        *,
+        lock: bool = True,
+        needs_live: bool = True,
+    ) -> _Held:
+        query = select(calls).where(calls.c.municipality_id == self._municipality_id, calls.c.id == call_id)
+        row = conn.execute(query.with_for_update() if lock else query).first()
+        if row is None or operator_id not in (None, row.operator_id):
+            raise NotFoundError(f"通話 {call_id} はありません")
+        if needs_live and not row.live:
+            raise RefusedError("この通話は終わっています", mend="終わった通話の訂正は、訂正の記録として残します")
+        flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
+        return _Held(row, flow, self._tell(conn, row, flow))
+
+    def _tell(self, conn: Connection, row: Row[Any], flow: Flow) -> Told:
+        """The fold of the call's log, from memory only if memory has exactly this head."""
+        known = self._recent.get(row.id)
+        if known and known[0] == row.head_hash:
+            return known[1]
+        return replay.tell_all(flow.script, calllog.read(conn, self._municipality_id, row.id))
+
+    def _append(
+        self,
+        conn: Connection,
+        held: _Held,
+        entries: Sequence[Entry],
+        now: datetime,
+        columns: Mapping[str, Any],
+    ) -> tuple[Head, Told]:
+        head = Head(held.row.event_count, held.row.head_hash)
+        new = calllog.append(conn, self._municipality_id, held.row.id, head, entries, now, self._salt)
+        told = held.told
+        for seq, entry in enumerate(entries, start=head.count + 1):
+            told = replay.tell(held.flow.script, told, calllog.Event(seq, now, entry.kind, entry.actor, entry.payload))
+        talk = {"talk_state": told.talk.state, "party": told.talk.party} if told.talk else {}
+        self._set(conn, held.row.id, event_count=new.count, head_hash=new.hash, **talk, **columns)
+        self._remember(held.row.id, new.hash, told)
+        return new, told
+
+    def _remember(self, call_id: int, head: bytes, told: Told) -> None:
+        """A rolled-back transaction may leave a head here that the database never had: it is then not used."""
+        if len(self._recent) > 2_000:
+            self._recent.clear()
+        self._recent[call_id] = (head, told)
+
+    def _step(self, conn: Connection, held: _Held, entry: Entry, *, steps: int = 1) -> Standing:
+        now = self._clock.now()
+        step = held.row.step + steps
+        _, told = self._append(conn, held, [entry], now, {"step": step})
+        return self._standing(_Held(held.row, held.flow, told), step=step)
+
+    def _standing(self, held: _Held, refused: str = "", *, step: int | None = None) -> Standing:
+        talk, script = held.told.talk, held.flow.script
+        state = script.states.get(talk.state) if talk else None
+        level = replay.level_of(script, held.told, state.name) if state else Level.NOTHING
+        if talk and level is Level.DEBT and talk.party is None:
+            raise RefusedError("本人確認の前に債務に触れる台詞は表示できません", mend="台本の検査を受けてください")
+        return Standing(
+            call_id=held.row.id,
+            step=held.row.step if step is None else step,
+            line_state=held.row.line_state,
+            state=talk.state if talk else "",
+            line=held.told.line,
+            level=level,
+            party=talk.party if talk else None,
+            asks=state.asks if state else (),
+            answers=tuple(state.answers.values()) if state else (),
+            refused=refused,
+        )
+
+    def _read_fields(self, held: _Held, typed: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        values, faults = read_fields(held.flow.script.fields, typed, now)
+        if faults:
+            first = faults[0]
+            raise InputError(first.what, where=Where(field=first.field), mend=first.mend)
+        return values
+
+    def _screen_conditions(
+        self,
+        conn: Connection,
+        held: _Held,
+        typed: Mapping[str, Any],
+        values: Mapping[str, Any],
+        given: Mapping[str, bool] | None,
+        now: datetime,
+    ) -> dict[str, bool]:
+        declared = {name for name, kind in held.flow.script.conditions.items() if kind == "screen"}
+        holds = {name: bool(value) for name, value in (given or {}).items() if name in declared}
+        if "identity_matches" in declared and self._desk.blind_identification:
+            tried = typed.get("identity")
+            holds["identity_matches"] = isinstance(tried, Mapping) and matches(self._known(conn, held.row), tried)
+        if "beyond_horizon" in declared:
+            due = values.get("promise.due")
+            last = (now + self._desk.promise_horizon).astimezone(TOKYO).date().isoformat()
+            holds["beyond_horizon"] = bool(due) and str(due) > last
+        return {name: holds.get(name, False) for name in sorted(declared)}
+
+    def _known(self, conn: Connection, row: Row[Any]) -> Known:
+        known = conn.execute(
+            select(debtors.c.birth_date, debtors.c.address)
+            .join(
+                cases,
+                (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id),
+            )
+            .where(cases.c.municipality_id == self._municipality_id, cases.c.id == row.case_id)
+        ).one()
+        return Known(known.birth_date, known.address)
+
+    def _owner(self, conn: Connection, row: Row[Any], now: datetime) -> caserecord.Owner:
+        return caserecord.Owner(
+            conn,
+            self._municipality_id,
+            row.id,
+            row.case_id,
+            row.household_id,
+            row.number_id,
+            row.operator_id,
+            now,
+        )
+
+    def _set(self, conn: Connection, call_id: int, **columns: Any) -> None:
+        conn.execute(
+            update(calls)
+            .where(calls.c.municipality_id == self._municipality_id, calls.c.id == call_id)
+            .values(**columns)
+        )
+
+
+def _actor(operator_id: int) -> str:
+    return f"operator:{operator_id}"
+
+
+def _complete(flow: Flow, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The call's settings: the script's first value of each unless another is chosen."""
+    settings = {}
+    for name, allowed in flow.script.settings.items():
+        value = chosen.get(name, allowed[0])
+        if value not in allowed:
+            raise InputError(f"設定 {name} に {value} はありません", mend=f"使える値: {'、'.join(allowed)}")
+        settings[name] = value
+    return settings
+
+
+def _line_times(state: str, now: datetime) -> dict[str, Any]:
+    column = {"placing": "placed_at", "answered": "answered_at", "ended": "line_ended_at"}.get(state)
+    return {column: now} if column else {}
+
+
+def _counts(held: _Held, code: str) -> tuple[int, int, int]:
+    """Attempt, contact and right party of the call, as the disposition says or, where it leaves it open, the log."""
+    disposition = held.flow.script.dispositions.get(code)
+    talked = held.told.talk is not None
+    verified = bool(held.told.talk and held.told.talk.party)
+    if disposition is None:
+        return 1, int(talked), int(verified)
+    contact = int(talked) if disposition.contact == "log" else int(disposition.contact)
+    right = {"yes": True, "no": False}.get(disposition.right_party, verified)
+    return disposition.attempt, contact, int(right)
+
+
+def _already(held: _Held) -> Closed:
+    row = held.row
+    return Closed(row.id, row.case_id, row.campaign_id, row.fence, row.disposition, ())
+
+
+def _why_not(no: NotTaken) -> str:
+    words = {
+        "unknown_answer": "この段階では選べない応答です。",
+        "missing_field": "先に入力が要ります",
+        "condition": "条件に合わないため選べません。",
+        "ended": "通話は終わっています。",
+    }
+    return words.get(no.reason, "選べません。") + (
+        f": {no.detail}" if no.detail and no.reason == "missing_field" else ""
+    )

@@ -1,0 +1,306 @@
+"""The case record: what a call is told about a case, and what a call's effects do to it.
+
+`apply` is the one place where effects become rows, in the transaction that ends the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import singledispatch
+
+from sqlalchemy import Connection, Table, select, update
+
+from callflow.effects import (
+    CancelLivingReport,
+    Effect,
+    InvalidateNumber,
+    MakePromise,
+    NoteOffScript,
+    RaiseContactSlip,
+    RaiseSignal,
+    RaiseTask,
+    RecordNegotiation,
+    RequestLivingReport,
+    ScheduleCallback,
+    SuppressCase,
+)
+from models.ids import new_id
+from models.tables import (
+    accounts,
+    arrears,
+    callbacks,
+    contact_slips,
+    households,
+    living_report_links,
+    living_reports,
+    negotiation_records,
+    off_scripts,
+    phone_numbers,
+    promise_arrears,
+    promises,
+    signals,
+    slip_reasons,
+    suppressions,
+    ward_tasks,
+)
+
+SETTLING_TIME = timedelta(seconds=10)
+"""How long an ended call may be taken back before the ward sees its slip (experience.md, principle 1)."""
+
+OPEN_REPORT = ("requested", "sent", "re_requested")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The call whose effects are applied, and the moment at which that happens."""
+
+    conn: Connection
+    municipality_id: int
+    call_id: int
+    case_id: int
+    household_id: int
+    number_id: int | None
+    operator_id: int
+    at: datetime
+
+    def insert(self, table: Table, **values: object) -> None:
+        self.conn.execute(table.insert().values(municipality_id=self.municipality_id, **values))
+
+    def new_id(self, table: Table) -> int:
+        return new_id(self.conn, table, self.municipality_id)
+
+
+def apply(owner: Owner, effects: Iterable[Effect]) -> None:
+    """Writes every effect of an ended call. The caller commits it together with the disposition."""
+    for effect in effects:
+        _apply(effect, owner)
+
+
+@singledispatch
+def _apply(effect: Effect, _owner: Owner) -> None:
+    raise TypeError(f"no rule for {type(effect).__name__}")
+
+
+@_apply.register
+def _(effect: RecordNegotiation, owner: Owner) -> None:
+    organisation = owner.conn.execute(
+        select(accounts.c.organisation_id).where(
+            accounts.c.municipality_id == owner.municipality_id, accounts.c.id == owner.operator_id
+        )
+    ).scalar_one()
+    owner.insert(
+        negotiation_records,
+        id=owner.new_id(negotiation_records),
+        case_id=owner.case_id,
+        call_id=owner.call_id,
+        at=owner.at,
+        actor_id=owner.operator_id,
+        organisation_id=organisation,
+        disposition=effect.code,
+        party=effect.party,
+        text=effect.text,
+        ack_candidate=effect.ack_candidate,
+    )
+
+
+@_apply.register
+def _(effect: MakePromise, owner: Owner) -> None:
+    owner.conn.execute(
+        update(promises)
+        .where(
+            promises.c.municipality_id == owner.municipality_id,
+            promises.c.case_id == owner.case_id,
+            promises.c.state == "open",
+        )
+        .values(state="replaced", judged_at=owner.at)
+    )
+    promise_id = owner.new_id(promises)
+    owner.insert(
+        promises,
+        id=promise_id,
+        case_id=owner.case_id,
+        call_id=owner.call_id,
+        promiser=effect.promiser,
+        due_on=date.fromisoformat(effect.due_on),
+        amount=effect.amount,
+        place=effect.place,
+        made_at=owner.at,
+        state="open",
+    )
+    for arrear_id, amount in _covered(owner, effect.amount):
+        owner.insert(promise_arrears, promise_id=promise_id, arrear_id=arrear_id, amount=amount)
+
+
+def _covered(owner: Owner, amount: int) -> list[tuple[int, int]]:
+    """Which instalments a promised sum of yen fills, the oldest first."""
+    owed = owner.conn.execute(
+        select(arrears.c.id, arrears.c.unpaid)
+        .where(
+            arrears.c.municipality_id == owner.municipality_id,
+            arrears.c.case_id == owner.case_id,
+            arrears.c.unpaid > 0,
+            arrears.c.active,
+        )
+        .order_by(arrears.c.due_on, arrears.c.id)
+    )
+    covered, left = [], amount
+    for arrear_id, unpaid in owed:
+        if left <= 0:
+            break
+        covered.append((arrear_id, min(left, unpaid)))
+        left -= unpaid
+    return covered
+
+
+@_apply.register
+def _(effect: RaiseContactSlip, owner: Owner) -> None:
+    slip_id = owner.new_id(contact_slips)
+    at_once = effect.urgency == "urgent"
+    owner.insert(
+        contact_slips,
+        id=slip_id,
+        case_id=owner.case_id,
+        household_id=owner.household_id,
+        call_id=owner.call_id,
+        urgency=effect.urgency,
+        consultation=effect.consultation,
+        text=effect.text,
+        state="raised",
+        raised_at=owner.at,
+        visible_at=owner.at if at_once else owner.at + SETTLING_TIME,
+    )
+    for reason in effect.reasons:
+        owner.insert(slip_reasons, slip_id=slip_id, reason=reason)
+
+
+def _open_report(owner: Owner) -> int | None:
+    return owner.conn.execute(
+        select(living_reports.c.id).where(
+            living_reports.c.municipality_id == owner.municipality_id,
+            living_reports.c.household_id == owner.household_id,
+            living_reports.c.state.in_(OPEN_REPORT),
+        )
+    ).scalar()
+
+
+@_apply.register
+def _(_effect: RequestLivingReport, owner: Owner) -> None:
+    report_id = _open_report(owner)
+    kind = "reminded" if report_id else "created"
+    if report_id is None:
+        report_id = owner.new_id(living_reports)
+        owner.insert(
+            living_reports,
+            id=report_id,
+            household_id=owner.household_id,
+            case_id=owner.case_id,
+            state="requested",
+            requested_at=owner.at,
+        )
+    owner.insert(living_report_links, call_id=owner.call_id, report_id=report_id, kind=kind)
+
+
+@_apply.register
+def _(effect: CancelLivingReport, owner: Owner) -> None:
+    report_id = _open_report(owner)
+    if report_id is None:
+        return
+    owner.conn.execute(
+        update(living_reports)
+        .where(living_reports.c.municipality_id == owner.municipality_id, living_reports.c.id == report_id)
+        .values(state="cancelled", cancelled_by=effect.code, closed_at=owner.at)
+    )
+    owner.insert(living_report_links, call_id=owner.call_id, report_id=report_id, kind="cancelled")
+
+
+@_apply.register
+def _(effect: ScheduleCallback, owner: Owner) -> None:
+    owner.insert(
+        callbacks,
+        id=owner.new_id(callbacks),
+        case_id=owner.case_id,
+        call_id=owner.call_id,
+        owner_id=owner.operator_id,
+        at=datetime.fromisoformat(effect.at),
+        phone=effect.phone,
+        unverified=effect.unverified,
+        state="open",
+    )
+
+
+@_apply.register
+def _(effect: SuppressCase, owner: Owner) -> None:
+    scope = {"household_id": owner.household_id} if effect.household else {"case_id": owner.case_id}
+    owner.insert(
+        suppressions,
+        id=owner.new_id(suppressions),
+        reason=effect.reason,
+        call_id=owner.call_id,
+        since=owner.at,
+        **scope,
+    )
+    if effect.reason == "DV":
+        owner.conn.execute(
+            update(households)
+            .where(households.c.municipality_id == owner.municipality_id, households.c.id == owner.household_id)
+            .values(protected=True)
+        )
+
+
+@_apply.register
+def _(effect: InvalidateNumber, owner: Owner) -> None:
+    if owner.number_id is not None:
+        owner.conn.execute(
+            update(phone_numbers)
+            .where(
+                phone_numbers.c.municipality_id == owner.municipality_id,
+                phone_numbers.c.id == owner.number_id,
+            )
+            .values(status=effect.status, status_since=owner.at, status_call_id=owner.call_id)
+        )
+
+
+@_apply.register
+def _(effect: RaiseTask, owner: Owner) -> None:
+    owner.insert(
+        ward_tasks,
+        id=owner.new_id(ward_tasks),
+        case_id=owner.case_id,
+        call_id=owner.call_id,
+        kind=effect.kind,
+        state="open",
+        created_at=owner.at,
+    )
+
+
+@_apply.register
+def _(effect: NoteOffScript, owner: Owner) -> None:
+    owner.insert(
+        off_scripts,
+        call_id=owner.call_id,
+        seq=effect.seq,
+        case_id=owner.case_id,
+        state=effect.state,
+        reason=effect.reason,
+        at=owner.at,
+    )
+
+
+@_apply.register
+def _(_effect: RaiseSignal, _owner: Owner) -> None:
+    """Raised when it was noticed (`raise_signal`); at the end it only stands among the effects."""
+
+
+def raise_signal(owner: Owner, signal: RaiseSignal) -> None:
+    """A signal or an emergency is written at once: staff and supervisor see it while the call goes on."""
+    owner.insert(
+        signals,
+        call_id=owner.call_id,
+        seq=signal.seq,
+        case_id=owner.case_id,
+        kind=signal.kind,
+        reason=signal.reason,
+        at=owner.at,
+    )

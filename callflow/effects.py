@@ -1,0 +1,257 @@
+"""What a call causes, as data.
+
+The effects are what the call's log amounts to when it ends: computed once, here, by a pure function, and
+applied in one place (`callflow.caserecord`), in the transaction that ends the call. Only a signal and an
+emergency act at once; they are in the log like everything else, and repeated here so that replay sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+NEXT_CALL_NEVER: frozenset[str] = frozenset({"DV", "DC", "GD", "LW", "NC"})
+"""Codes after which the contractor does not call again until staff say so."""
+
+Values = Mapping[str, Any]
+Urgency = Literal["normal", "same_day", "urgent"]
+CONSULTATION = {"HC": "staff_calls", "HR": "resident_calls"}
+
+EFFECT_NAMES = frozenset(
+    {
+        "negotiation_record",
+        "promise",
+        "contact_slip",
+        "living_report",
+        "hardship",
+        "callback",
+        "suppress",
+        "number_invalid",
+        "signal",
+        "emergency",
+        "off_script",
+        "reissue",
+        "written_only",
+        "address_check",
+        "payment_check",
+        "form",
+    }
+)
+"""Every word that a script may write under `does`, `makes` and `cancels`."""
+
+IMMEDIATE = frozenset({"signal", "emergency"})
+_TASKS = {
+    "reissue": "reissue",
+    "address_check": "address_check",
+    "payment_check": "payment_check",
+    "form": "form",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """An effect that a talk has won: with what was filled in, by whom it was said, and where in the log."""
+
+    seq: int
+    state: str
+    party: str | None
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the log of a call amounts to. `code` is the disposition, `makes`/`cancels` are that code's own."""
+
+    code: str
+    party: str | None = None
+    earned: Mapping[str, Earned] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    makes: tuple[str, ...] = ()
+    cancels: tuple[str, ...] = ()
+    signals: tuple[RaiseSignal, ...] = ()
+    off_scripts: tuple[NoteOffScript, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNegotiation:
+    """One line of the 交渉経過記録. `ack_candidate`: the verified householder promised (R10)."""
+
+    code: str
+    party: str | None
+    text: str
+    ack_candidate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MakePromise:
+    due_on: str  # ISO date
+    amount: int  # yen
+    place: str
+    promiser: str
+    covers: str  # `oldest`, `all`, or empty: the amount fills the oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseContactSlip:
+    reasons: tuple[str, ...]  # sorted; disposition codes, `hardship`, `signal`, `emergency`
+    urgency: Urgency
+    consultation: str  # staff_calls | resident_calls | undecided | empty
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLivingReport:
+    """One open report per household: created, or the open one is marked as reminded."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelLivingReport:
+    """Nothing goes to that address: the request of this call and any open one is cancelled by `code`."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCallback:
+    at: str  # ISO instant, UTC
+    phone: str  # as given; empty: the number that was dialled
+    unverified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressCase:
+    reason: str  # the code
+    household: bool  # the whole household, not only this case
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidateNumber:
+    status: Literal["invalid", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseTask:
+    kind: str  # a kind of `ward_tasks`
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseSignal:
+    kind: Literal["signal", "emergency"]
+    reason: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOffScript:
+    state: str
+    reason: str
+    seq: int
+
+
+Effect = (
+    RecordNegotiation
+    | MakePromise
+    | RaiseContactSlip
+    | RequestLivingReport
+    | CancelLivingReport
+    | ScheduleCallback
+    | SuppressCase
+    | InvalidateNumber
+    | RaiseTask
+    | RaiseSignal
+    | NoteOffScript
+)
+
+
+def as_data(effect: Effect) -> dict[str, Any]:
+    """The effect as it stands in the log: its name and its values."""
+    data = asdict(effect)
+    return {
+        "effect": type(effect).__name__,
+        **{k: list(v) if isinstance(v, tuple) else v for k, v in data.items()},
+    }
+
+
+def effects_of(ending: Ending) -> tuple[Effect, ...]:
+    """Everything that the ended call causes, in the order in which it is applied."""
+    earned = dict(ending.earned)
+    for name in ending.makes:
+        earned.setdefault(name, Earned(0, "", ending.party, ending.values))
+    found: list[Effect] = [_negotiation(ending, earned)]
+    if (promise := earned.get("promise")) and promise.party:
+        found.append(_promise(promise))
+    found += _slip(ending, earned)
+    found += _living_report(ending, earned)
+    found += _callback(earned)
+    found += _suppression(ending, earned)
+    if "number_invalid" in earned:
+        found.append(InvalidateNumber("wrong" if ending.code == "WN" else "invalid"))
+    found += [RaiseTask(kind) for name, kind in _TASKS.items() if name in earned]
+    if "written_only" in earned:
+        found.append(RaiseTask("letter"))
+    return (*found, *ending.signals, *ending.off_scripts)
+
+
+def _negotiation(ending: Ending, earned: Mapping[str, Earned]) -> RecordNegotiation:
+    promised = earned.get("promise")
+    by_householder = promised is not None and promised.party == "householder"
+    return RecordNegotiation(ending.code, ending.party, "\n".join(ending.notes), by_householder)
+
+
+def _promise(promise: Earned) -> MakePromise:
+    values = promise.values
+    return MakePromise(
+        due_on=str(values["promise.due"]),
+        amount=int(values["promise.amount"]),
+        place=str(values["promise.place"]),
+        promiser=str(promise.party),
+        covers=str(values.get("promise.covers", "")),
+    )
+
+
+def _slip(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
+    reasons = set()
+    if "contact_slip" in earned:
+        reasons.add(ending.code)
+    if "hardship" in earned:
+        reasons.add("hardship")
+    reasons |= {signal.kind for signal in ending.signals}
+    if not reasons:
+        return []
+    urgency: Urgency = "urgent" if "emergency" in reasons else "same_day" if ending.code in ("CP", "AV") else "normal"
+    consultation = CONSULTATION.get(ending.code, "undecided") if "hardship" in reasons else ""
+    said = [signal.reason for signal in ending.signals] + [str(v) for k, v in sorted(_slip_values(ending, earned))]
+    return [RaiseContactSlip(tuple(sorted(reasons)), urgency, consultation, "\n".join([*said, *ending.notes]))]
+
+
+def _slip_values(ending: Ending, earned: Mapping[str, Earned]) -> set[tuple[str, str]]:
+    """What was typed for the slip, with its field's name, at the time each reason for the slip was given."""
+    told = [ending.values, *(earned[name].values for name in ("contact_slip", "hardship") if name in earned)]
+    return {
+        (name, f"{name}: {value}")
+        for values in told
+        for name, value in values.items()
+        if name.split(".")[0] not in ("identity", "promise", "signal")
+    }
+
+
+def _living_report(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
+    if "living_report" in ending.cancels:
+        return [CancelLivingReport(ending.code)]
+    return [RequestLivingReport()] if {"hardship", "living_report"} & earned.keys() else []
+
+
+def _callback(earned: Mapping[str, Earned]) -> list[Effect]:
+    asked = earned.get("callback")
+    if asked is None or "callback.at" not in asked.values:
+        return []
+    phone = str(asked.values.get("callback.phone", ""))
+    return [ScheduleCallback(str(asked.values["callback.at"]), phone, unverified=asked.party is None)]
+
+
+def _suppression(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
+    if "suppress" not in earned and "written_only" not in earned:
+        return []
+    return [SuppressCase(ending.code, household=ending.code == "DV")]

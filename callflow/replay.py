@@ -1,0 +1,233 @@
+"""A call is its log: what a call's events amount to, and the proof that they could only have come out so.
+
+`tell` folds one event after the other into a `Told`, which is never changed in place. The engine folds to know
+where a call stands, the close folds to know what the call causes, and `replay` folds with `check` to prove that
+the pinned script gives the same states, lines and effects as were recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from callflow import calllog
+from callflow.calllog import Event
+from callflow.effects import Earned, Ending, NoteOffScript, RaiseSignal, as_data, effects_of
+from callflow.script.lines import render
+from callflow.script.model import END, Level, Script
+from callflow.script.talk import NotTaken, Taken, Talk, advance, begin, outcome, step_back
+
+UNENDED = "unended"
+"""The close reason of a call that nobody ended: 未確定."""
+
+
+class ReplayError(Exception):
+    """The log and the script part: at which event, and how."""
+
+    def __init__(self, seq: int, what: str) -> None:
+        super().__init__(f"通番 {seq}: {what}")
+        self.seq = seq
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """What stepping back gives up: the fields that were filled and the effects that were earned."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    earned: Mapping[str, Earned] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where a call stands after some of its log."""
+
+    direction: str = "outbound"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    talk: Talk | None = None
+    won: Won = Won()
+    before: tuple[Won, ...] = ()  # one for each answer that can be stepped back
+    signals: tuple[RaiseSignal, ...] = ()
+    off_scripts: tuple[NoteOffScript, ...] = ()
+    notes: tuple[str, ...] = ()
+    line_code: str = "TF"  # what the line alone says of the call; our own failure until it says more
+    line: str = ""  # the line that is to be read now
+    closed: Mapping[str, Any] | None = None
+
+
+def tell(script: Script, told: Told, event: Event, *, check: bool = False) -> Told:
+    """`told` after one more event. Raises ReplayError where script and log part (with `check`: also in words)."""
+    if event.payload is None:
+        raise ReplayError(event.seq, f"内容は規則 {event.erased_under} により消去済み")
+    payload = event.payload
+    match event.kind:
+        case calllog.OPEN:
+            return replace(
+                told,
+                direction=payload["direction"],
+                settings=payload["settings"],
+                conditions=payload["conditions"],
+                facts=payload["facts"],
+            )
+        case calllog.LINE:
+            return replace(told, line_code=payload.get("code") or told.line_code)
+        case calllog.BEGIN:
+            return _begun(script, told, event, check)
+        case calllog.ANSWER:
+            return _answered(script, told, event, check)
+        case calllog.BACK:
+            return _stepped_back(script, told, event, check)
+        case calllog.NOTE:
+            return replace(told, notes=(*told.notes, payload["text"]))
+        case calllog.CLOSE:
+            return _closed(script, told, event, check)
+    return told
+
+
+def tell_all(script: Script, events: Iterable[Event], *, check: bool = False) -> Told:
+    """The fold of a whole log."""
+    told = Told()
+    for event in events:
+        told = tell(script, told, event, check=check)
+    return told
+
+
+def spoken(script: Script, told: Told, talk: Talk, values: Mapping[str, Any]) -> str:
+    """The line of `talk`'s state in this call; empty at the end."""
+    if talk.state == END:
+        return ""
+    return render(script, talk.state, told.settings, {**told.facts, **_nested(values)})
+
+
+def level_of(script: Script, told: Told, state: str) -> Level:
+    """How much the line of `state` gives away in this call."""
+    return Level[script.states[state].reveals.pick(told.settings).upper()]
+
+
+def ending(script: Script, told: Told, reason: str) -> Ending:
+    """What the log amounts to if the call ends now for `reason`."""
+    if told.talk is None:
+        code = told.line_code
+    elif reason == UNENDED:
+        code = "UD"
+    else:
+        code = outcome(script, told.talk)
+    disposition = script.dispositions.get(code)
+    return Ending(
+        code=code,
+        party=told.talk.party if told.talk else None,
+        earned=told.won.earned,
+        values=told.won.values,
+        makes=disposition.makes if disposition else (),
+        cancels=disposition.cancels if disposition else (),
+        signals=told.signals,
+        off_scripts=told.off_scripts,
+        notes=told.notes,
+    )
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"promise.due": x}` as `{"promise": {"due": x}}`, the form in which lines name fields."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        place = nested
+        *outer, last = name.split(".")
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return nested
+
+
+def _begun(script: Script, told: Told, event: Event, check: bool) -> Told:
+    talk = begin(script, told.direction, told.conditions)  # type: ignore[arg-type]
+    line = spoken(script, told, talk, {})
+    _compare(event, check, to=talk.state, line=line)
+    return replace(told, talk=talk, line=line)
+
+
+def _answered(script: Script, told: Told, event: Event, check: bool) -> Told:
+    payload, talk = event.payload or {}, told.talk
+    if talk is None:
+        raise ReplayError(event.seq, "通話が始まる前の応答です")
+    fields, holds = payload["fields"], {**told.conditions, **payload["holds"]}
+    taken = advance(script, talk, payload["answer"], fields=frozenset(fields), holds=holds)
+    if isinstance(taken, NotTaken):
+        raise ReplayError(event.seq, f"{talk.state} では {payload['answer']} を選べません（{taken.reason}）")
+    after = won_by(script, told, taken, payload["answer"], fields, event.seq)
+    line = spoken(script, told, taken.talk, after.won.values)
+    _compare(event, check, to=taken.talk.state, line=line)
+    return replace(after, line=line)
+
+
+def won_by(script: Script, told: Told, taken: Taken, name: str, fields: Mapping[str, Any], seq: int) -> Told:
+    """`told` after an accepted answer: its fields, effects and signals; the line is not yet rendered."""
+    before, answer = told.talk, script.states[_state(told)].answers[name]
+    assert before is not None
+    dropped = answer.new_voice
+    values = {**({} if dropped else told.won.values), **fields}
+    earned = dict(told.won.earned)
+    signals, off_scripts = told.signals, told.off_scripts
+    for effect in sorted(taken.earned):
+        if effect in ("signal", "emergency"):
+            reason = str(fields.get(f"{effect}.reason", fields.get("signal.reason", "")))
+            signals = (*signals, RaiseSignal(effect, reason, seq))  # type: ignore[arg-type]
+        elif effect == "off_script":
+            off_scripts = (
+                *off_scripts,
+                NoteOffScript(before.state, str(fields.get("off_script.reason", "")), seq),
+            )
+        else:
+            earned[effect] = Earned(seq, taken.talk.state, taken.talk.party, values)
+    return replace(
+        told,
+        talk=taken.talk,
+        won=Won(values, earned),
+        before=() if dropped else (*told.before, told.won),
+        signals=signals,
+        off_scripts=off_scripts,
+    )
+
+
+def _state(told: Told) -> str:
+    assert told.talk is not None
+    return told.talk.state
+
+
+def _stepped_back(script: Script, told: Told, event: Event, check: bool) -> Told:
+    if told.talk is None:
+        raise ReplayError(event.seq, "通話が始まる前に戻ろうとしています")
+    talk = step_back(script, told.talk)
+    if isinstance(talk, NotTaken):
+        raise ReplayError(event.seq, f"{told.talk.state} から戻れません（{talk.reason}）")
+    after = given_up(told, talk)
+    line = spoken(script, told, talk, after.won.values)
+    _compare(event, check, to=talk.state, line=line)
+    return replace(after, line=line)
+
+
+def given_up(told: Told, talk: Talk) -> Told:
+    """`told` after a step back to `talk`."""
+    return replace(told, talk=talk, won=told.before[-1] if told.before else Won(), before=told.before[:-1])
+
+
+def _closed(script: Script, told: Told, event: Event, check: bool) -> Told:
+    payload = event.payload or {}
+    if check:
+        end = ending(script, told, payload["reason"])
+        effects = [as_data(effect) for effect in effects_of(end)]
+        if end.code != payload["disposition"]:
+            raise ReplayError(event.seq, f"結果は {end.code} のはずですが {payload['disposition']} と記録されています")
+        if effects != payload["effects"]:
+            raise ReplayError(event.seq, "記録された効果が、台本から導かれるものと違います")
+    return replace(told, closed=payload)
+
+
+def _compare(event: Event, check: bool, *, to: str, line: str) -> None:
+    payload = event.payload or {}
+    if payload["to"] != to:
+        raise ReplayError(event.seq, f"次は {to} のはずですが {payload['to']} と記録されています")
+    if check and payload["line"] != line:
+        raise ReplayError(event.seq, f"{to} の台詞が、公開された台本と違います")
