@@ -1,38 +1,39 @@
-"""What a talk is between two answers, and what one answer does to it. Pure and fast.
+"""The talk: where a conversation stands, and the one function that moves it.
 
-`advance` is the only meaning that a script has: the engine, the checker, the simulation and the replay all
-use it. The order of one step is fixed (docs/call-script.md): needs, only_if, count, verifies and new_voice,
-the answer's does and settles, the target, the entered state's does and settles.
+`advance` is used by the engine, the checker, the simulation and the replay alike. It is pure: it knows no
+clock, no values and no text, only which fields have been filled and which conditions hold.
+
+The order of one step: needs, only_if, count, verifies/new_voice, the answer's does and settles, choice of the
+target, the entered state's does and settles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from callflow.script.model import END, RESUME, SAME, Answer, Choice, Condition, Party, Script, State
+from callflow.errors import InputError
+from callflow.script.model import END, RESUME, SAME, Answer, Choice, Condition, Party, Script
 
-KEPT_WHEN_STEPPING_BACK = frozenset({"signal", "emergency"})
+NOTHING = "nothing"
+"""The value of `settles` that settles no code."""
 
-Reason = Literal["unknown_answer", "missing_field", "condition", "ended", "nothing_before", "no_return_line"]
+AT_ONCE = frozenset({"signal", "emergency"})
+"""Effects that act when they are given and that stepping back does not give back."""
 
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What stepping back restores."""
-
-    state: str
-    party: Party | None
-    return_to: str | None
-    filled: frozenset[str]
-    settled: str | None
-    effects: frozenset[str]
+Direction = Literal["outbound", "inbound"]
+Refusal = Literal["unknown_answer", "missing_field", "condition", "ended", "no_return_line", "barrier"]
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """All that a talk is between two answers. `history` holds what each answer can be stepped back to."""
+    """All that a talk is between two answers.
+
+    `counts` holds how often each counted answer was given, sorted by name. `settled` is the code that stands by
+    rank. `history` holds the talk before each answer that can be stepped back, oldest first, each without a
+    history of its own.
+    """
 
     state: str
     party: Party | None = None
@@ -41,47 +42,74 @@ class Talk:
     counts: tuple[tuple[str, int], ...] = ()
     settled: str | None = None
     effects: frozenset[str] = frozenset()
-    history: tuple[Before, ...] = ()
+    history: tuple[Talk, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that `from_json` reads back to an equal talk."""
+        """The talk as plain JSON values."""
         return {
-            **_plain(self),
-            "counts": [list(pair) for pair in self.counts],
-            "history": [_plain(before) for before in self.history],
+            "state": self.state,
+            "party": self.party,
+            "return_to": self.return_to,
+            "filled": sorted(self.filled),
+            "counts": dict(self.counts),
+            "settled": self.settled,
+            "effects": sorted(self.effects),
+            "history": [before.to_json() for before in self.history],
         }
 
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Talk:
-        return Talk(
-            **_restored(data),
-            counts=tuple((name, count) for name, count in data["counts"]),
-            history=tuple(Before(**_restored(before)) for before in data["history"]),
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Talk:
+        """The talk that `to_json` wrote."""
+        return cls(
+            state=data["state"],
+            party=data["party"],
+            return_to=data["return_to"],
+            filled=frozenset(data["filled"]),
+            counts=tuple(sorted(data["counts"].items())),
+            settled=data["settled"],
+            effects=frozenset(data["effects"]),
+            history=tuple(cls.from_json(before) for before in data["history"]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An accepted answer. `earned`: the effects of this very step; `said`: the entered line counts as newly said."""
+    """An answer that was taken.
+
+    `said`: a new line is to be said, with what it does and settles; False after `same`, `resume` and at the
+    end. `earned` and `codes` are what this one step did and settled, in order, whatever stood before.
+    """
 
     talk: Talk
-    earned: frozenset[str]
     said: bool
+    earned: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> str | None:
+        """The code that stands by rank after this step."""
+        return self.talk.settled
 
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """A refused answer: nothing has changed."""
+    """Why nothing was changed; `detail` names the missing fields or the condition."""
 
-    reason: Reason
+    reason: Refusal
     detail: str = ""
 
 
-def begin(script: Script, direction: Literal["outbound", "inbound"], holds: Mapping[str, bool]) -> Talk:
-    """The talk at its first line. `holds`: the call's fixed conditions."""
-    state = script.states[script.starts[direction]]
-    talk = Talk(state.name, effects=frozenset(state.does))
-    return replace(talk, settled=_settle(script, talk, state.settles, holds))
+def begin(script: Script, direction: Direction, holds: Mapping[str, bool] | None = None) -> Talk:
+    """The talk at its first line. `holds` are the call's conditions."""
+    state = script.starts.get(direction)
+    if state is None:
+        raise InputError(f"台本 {script.name} には {direction} の始まりがありません", mend="starts に書いてください")
+    entered = script.states[state]
+    talk = Talk(state, effects=frozenset(entered.does))
+    if entered.settles is None:
+        return talk
+    code = _choose(entered.settles, talk.party, talk.settled, talk.effects, holds or {})
+    return replace(talk, settled=_higher(script, None, code))
 
 
 def advance(
@@ -92,153 +120,167 @@ def advance(
     fields: frozenset[str] = frozenset(),
     holds: Mapping[str, bool],
 ) -> Taken | NotTaken:
-    """The talk after an answer. `fields`: the names filled with it; `holds`: all conditions that are not built in."""
+    """The talk after an answer. `fields` are the names given with it, `holds` the call and screen conditions."""
     if talk.state == END:
         return NotTaken("ended")
-    state = script.states[talk.state]
-    answer = state.answers.get(answer_name)
+    answer = script.states[talk.state].answers.get(answer_name)
     if answer is None:
         return NotTaken("unknown_answer", answer_name)
-    filled = talk.filled | fields
-    missing = [name for name in answer.needs if name not in filled]
+    missing = missing_fields(talk, answer, fields)
     if missing:
-        return NotTaken("missing_field", "、".join(missing))
-    if answer.only_if and not _holds(answer.only_if, talk, holds):
+        return NotTaken("missing_field", ", ".join(missing))
+    taken = step(script, talk, answer, fields, holds)
+    if isinstance(taken, NotTaken) or answer.new_voice:
+        return taken
+    before = replace(talk, history=())
+    return replace(taken, talk=replace(taken.talk, history=(*talk.history, before)))
+
+
+def missing_fields(talk: Talk, answer: Answer, fields: frozenset[str]) -> list[str]:
+    """What `answer` still needs. An answer of `anywhere` prompts: each time it wants its fields anew."""
+    known = fields if answer.from_anywhere else fields | talk.filled
+    return [name for name in answer.needs if name not in known]
+
+
+def step(
+    script: Script, talk: Talk, answer: Answer, fields: frozenset[str], holds: Mapping[str, bool]
+) -> Taken | NotTaken:
+    """`advance` from `only_if` on, and without a history: what the checker runs on every edge."""
+    if answer.only_if and not _met(answer.only_if, talk.party, talk.settled, talk.effects, holds):
         return NotTaken("condition", str(answer.only_if))
-    if answer.to.values == (RESUME,) and talk.return_to is None:
-        return NotTaken("no_return_line")
-    return _take(script, state, answer, talk, filled, holds)
+    counts, spent = _count(talk.counts, answer)
+    party = answer.verifies or (None if answer.new_voice else talk.party)
+    return_to = None if answer.new_voice else talk.return_to
+    filled = (frozenset() if answer.new_voice else talk.filled) | fields
+    earned, settled = frozenset(answer.does), talk.settled
+    codes: tuple[str, ...] = ()
+    effects = talk.effects | earned
+    if answer.settles:
+        codes = _settle(answer.settles, party, settled, effects, holds)
+        settled = _higher(script, settled, *codes)
+    target = _target(answer, spent, party, settled, effects, holds)
+    if target in (SAME, END):
+        state = talk.state if target == SAME else END
+        after = Talk(state, party, return_to if target == SAME else None, filled, counts, settled, effects)
+        return Taken(after, False, earned, codes)
+    if target == RESUME:
+        if return_to is None:
+            return NotTaken("no_return_line", answer.name)
+        return Taken(Talk(return_to, party, None, filled, counts, settled, effects), False, earned, codes)
+    entered = script.states[target]
+    return_to = _remembered(script, talk.state, return_to, target, answer.new_voice)
+    if entered.does:
+        earned |= frozenset(entered.does)
+        effects |= earned
+    if entered.settles:
+        on_entry = _settle(entered.settles, party, settled, effects, holds)
+        codes += on_entry
+        settled = _higher(script, settled, *on_entry)
+    return Taken(Talk(target, party, return_to, filled, counts, settled, effects), True, earned, codes)
 
 
 def step_back(_script: Script, talk: Talk) -> Talk | NotTaken:
-    """The talk before its last answer: without what that answer won, but with its tries and its signals."""
+    """The talk before its last answer, with the tries and what acts at once kept; a new voice is a barrier."""
     if not talk.history:
-        return NotTaken("nothing_before")
+        return NotTaken("barrier")
     before = talk.history[-1]
-    kept = talk.effects & KEPT_WHEN_STEPPING_BACK
-    emergency = "emergency" in kept and "emergency" not in before.effects
-    return Talk(
-        state=before.state,
-        party=before.party,
-        return_to=before.return_to,
-        filled=before.filled,
+    return replace(
+        before,
         counts=talk.counts,
-        settled=talk.settled if emergency else before.settled,
-        effects=before.effects | kept,
+        effects=before.effects | (talk.effects & AT_ONCE),
         history=talk.history[:-1],
     )
 
 
 def outcome(_script: Script, talk: Talk) -> str:
-    """The disposition of a talk that ends now: what it settled, else 切断 by whether the party was verified."""
+    """The disposition of a talk that is over: the settled code, else hung up before or after verification."""
     return talk.settled or ("HU1" if talk.party else "HU0")
 
 
-def _take(
-    script: Script, state: State, answer: Answer, talk: Talk, filled: frozenset[str], holds: Mapping[str, bool]
-) -> Taken:
-    counts, exhausted = _count(talk.counts, answer)
-    party = None if answer.new_voice else answer.verifies or talk.party
-    now = replace(
-        talk,
-        party=party,
-        filled=frozenset() if answer.new_voice else filled,
-        return_to=None if answer.new_voice else talk.return_to,
-        counts=counts,
-        effects=talk.effects | frozenset(answer.does),
-    )
-    now = replace(now, settled=_settle(script, now, answer.settles, holds))
-    target = answer.then if exhausted and answer.then else choose(answer.to, now, holds)
-    resumed = target == RESUME
-    if resumed:
-        target = now.return_to or state.name
-    said = not resumed and target not in (SAME, END)
-    entered = script.states.get(state.name if target == SAME else target)
-    earned = frozenset(answer.does)
-    now = replace(now, state=state.name if target == SAME else target)
-    if entered and target != SAME:
-        now = replace(now, return_to=_return_line(state, entered, now.return_to))
-    if said and entered:
-        earned |= frozenset(entered.does)
-        now = replace(now, effects=now.effects | frozenset(entered.does))
-        now = replace(now, settled=_settle(script, now, entered.settles, holds))
-    before = Before(talk.state, talk.party, talk.return_to, talk.filled, talk.settled, talk.effects)
-    return Taken(replace(now, history=() if answer.new_voice else (*talk.history, before)), earned, said)
+def _met(
+    condition: Condition,
+    party: Party | None,
+    settled: str | None,
+    effects: frozenset[str],
+    holds: Mapping[str, bool],
+) -> bool:
+    match condition.name:
+        case "else":
+            found = True
+        case "verified":
+            found = party is not None
+        case "unverified":
+            found = party is None
+        case "householder" | "spouse":
+            found = party == condition.name
+        case "settled":
+            found = settled is not None
+        case "hardship":
+            found = "hardship" in effects
+        case name:
+            found = holds.get(name, False)
+    return found is not condition.negated
 
 
-def _return_line(left: State, entered: State, current: str | None) -> str | None:
-    """One register: a detour entered from a line remembers it, from a detour keeps it, a line forgets it."""
-    if not entered.detour:
-        return None
-    return current if left.detour else left.name
+def _choose(
+    choice: Choice,
+    party: Party | None,
+    settled: str | None,
+    effects: frozenset[str],
+    holds: Mapping[str, bool],
+) -> str:
+    if len(choice.branches) > 1:
+        for condition, value in choice.branches:
+            if _met(condition, party, settled, effects, holds):
+                return value
+    return choice.branches[-1][1]
+
+
+def _settle(
+    choice: Choice,
+    party: Party | None,
+    settled: str | None,
+    effects: frozenset[str],
+    holds: Mapping[str, bool],
+) -> tuple[str, ...]:
+    code = _choose(choice, party, settled, effects, holds)
+    return () if code == NOTHING else (code,)
+
+
+def _higher(script: Script, standing: str | None, *codes: str) -> str | None:
+    """The code of the highest rank; a later one replaces an equal or lower one."""
+    for code in codes:
+        if code != NOTHING and (
+            standing is None or script.dispositions[code].rank >= script.dispositions[standing].rank
+        ):
+            standing = code
+    return standing
 
 
 def _count(counts: tuple[tuple[str, int], ...], answer: Answer) -> tuple[tuple[tuple[str, int], ...], bool]:
-    """The counts with this answer in them, and whether it was chosen more often than `at_most`."""
+    """The counts after `answer`, and whether it was given more often than it may be."""
     if answer.at_most is None:
         return counts, False
-    tally = dict(counts)
-    tally[answer.name] = min(tally.get(answer.name, 0) + 1, answer.at_most + 1)
-    return tuple(sorted(tally.items())), tally[answer.name] > answer.at_most
+    numbers = dict(counts)
+    numbers[answer.name] = number = numbers.get(answer.name, 0) + 1
+    return tuple(sorted(numbers.items())), number > answer.at_most
 
 
-def choose(choice: Choice, talk: Talk, holds: Mapping[str, bool]) -> str:
-    """The first value whose condition holds."""
-    for condition, value in choice.branches:
-        if _holds(condition, talk, holds):
-            return value
-    raise KeyError("a choice ends with else")
+def _target(
+    answer: Answer,
+    spent: bool,
+    party: Party | None,
+    settled: str | None,
+    effects: frozenset[str],
+    holds: Mapping[str, bool],
+) -> str:
+    if spent and answer.then is not None:
+        return answer.then
+    return _choose(answer.to, party, settled, effects, holds)
 
 
-def _holds(condition: Condition, talk: Talk, holds: Mapping[str, bool]) -> bool:
-    return _truth(condition.name, talk, holds) != condition.negated
-
-
-def _truth(name: str, talk: Talk, holds: Mapping[str, bool]) -> bool:
-    match name:
-        case "else":
-            return True
-        case "verified":
-            return talk.party is not None
-        case "unverified":
-            return talk.party is None
-        case "householder" | "spouse":
-            return talk.party == name
-        case "settled":
-            return talk.settled is not None
-        case "hardship":
-            return "hardship" in talk.effects
-    return holds.get(name, False)
-
-
-def _settle(script: Script, talk: Talk, choice: Choice | None, holds: Mapping[str, bool]) -> str | None:
-    """The disposition that stands after `choice`: the highest rank; a later one replaces an equal or lower one."""
-    if choice is None:
-        return talk.settled
-    code = choose(choice, talk, holds)
-    if code == "nothing":
-        return talk.settled
-    standing = script.dispositions.get(talk.settled or "")
-    coming = script.dispositions.get(code)
-    if standing is None or coming is None or coming.rank >= standing.rank:
-        return code
-    return talk.settled
-
-
-def _plain(part: Talk | Before) -> dict[str, Any]:
-    return {
-        "state": part.state,
-        "party": part.party,
-        "return_to": part.return_to,
-        "filled": sorted(part.filled),
-        "settled": part.settled,
-        "effects": sorted(part.effects),
-    }
-
-
-def _restored(data: Mapping[str, Any]) -> dict[str, Any]:
-    sets: Iterable[str] = ("filled", "effects")
-    return {
-        **{key: data[key] for key in ("state", "party", "return_to", "settled")},
-        **{key: frozenset(data[key]) for key in sets},
-    }
+def _remembered(script: Script, left: str, return_to: str | None, entered: str, new_voice: bool) -> str | None:
+    """The line that `resume` leads back to once `entered` is entered: one register, not a stack."""
+    if new_voice or not script.states[entered].detour:
+        return None
+    return return_to if script.states[left].detour else left
