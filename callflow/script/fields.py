@@ -41,9 +41,7 @@ def read_fields(
     faults: list[FieldFault] = []
     for name, raw in typed.items():
         if name not in declared:
-            faults.append(
-                FieldFault(name, "この台本にない項目です", f"使える項目: {'、'.join(sorted(declared))}")
-            )
+            faults.append(FieldFault(name, "この台本にない項目です", f"使える項目: {'、'.join(sorted(declared))}"))
             continue
         result = read_field(declared[name], raw, now)
         if isinstance(result, FieldFault):

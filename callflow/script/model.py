@@ -13,9 +13,7 @@ from typing import Literal
 
 END, SAME, RESUME = "end", "same", "resume"
 RESERVED_TARGETS = frozenset({END, SAME, RESUME})
-BUILT_IN_CONDITIONS = frozenset(
-    {"verified", "unverified", "householder", "spouse", "settled", "hardship", "else"}
-)
+BUILT_IN_CONDITIONS = frozenset({"verified", "unverified", "householder", "spouse", "settled", "hardship", "else"})
 
 Party = Literal["householder", "spouse"]
 
