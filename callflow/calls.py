@@ -26,7 +26,7 @@ from callflow.identity import Known, matches
 from callflow.replay import Told
 from callflow.script.fields import read_fields
 from callflow.script.model import END, Level
-from callflow.script.talk import NotTaken
+from callflow.script.talk import NotTaken, begin
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
 from models.database import Database
@@ -121,7 +121,7 @@ class Calls:
             if held.row.line_state != "answered":
                 raise RefusedError("まだ電話に出ていません", mend="つながってから始めてください")
             script, told = held.flow.script, held.told
-            talk = replay.begin(script, told.direction, told.conditions)  # type: ignore[arg-type]
+            talk = begin(script, told.direction, told.conditions)
             payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {})}
             return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
 

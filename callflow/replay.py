@@ -16,7 +16,7 @@ from callflow.calllog import Event
 from callflow.effects import Earned, Ending, NoteOffScript, RaiseSignal, as_data, effects_of
 from callflow.script.lines import render
 from callflow.script.model import END, Level, Script
-from callflow.script.talk import NotTaken, Taken, Talk, advance, begin, outcome, step_back
+from callflow.script.talk import Direction, NotTaken, Taken, Talk, advance, begin, outcome, step_back
 
 UNENDED = "unended"
 """The close reason of a call that nobody ended: 未確定."""
@@ -43,7 +43,7 @@ class Won:
 class Told:
     """Where a call stands after some of its log."""
 
-    direction: str = "outbound"
+    direction: Direction = "outbound"
     settings: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, bool] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -142,7 +142,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _begun(script: Script, told: Told, event: Event, check: bool) -> Told:
-    talk = begin(script, told.direction, told.conditions)  # type: ignore[arg-type]
+    talk = begin(script, told.direction, told.conditions)
     line = spoken(script, told, talk, {})
     _compare(event, check, to=talk.state, line=line)
     return replace(told, talk=talk, line=line)

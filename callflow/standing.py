@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from callflow.effects import Effect
 from callflow.script.model import END, Answer, Level
-
-Direction = Literal["outbound", "inbound"]
+from callflow.script.talk import Direction
 
 
 @dataclass(frozen=True, slots=True)
