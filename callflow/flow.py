@@ -31,7 +31,9 @@ class _Probe:
 
 
 def _leads_there(event: EventData) -> bool:
-    return bool(event.transition.dest == event.model.target)
+    return (
+        isinstance(event.model, _Probe) and event.transition is not None and event.transition.dest == event.model.target
+    )
 
 
 class Flow:

@@ -2,7 +2,7 @@
 
 Below its level a fact is not in the line's namespace at all: a line of level `name` that asks for `arrears`
 fails, whatever the checker said. Templates are sandboxed, reach nothing but these facts, and unknown names
-are errors, not blanks. A field of type `date` or `slot` is spoken as a person says it, never as it is stored.
+are errors, not blanks.
 """
 
 from __future__ import annotations
@@ -79,8 +79,7 @@ def time(iso: str) -> str:
     return f"{day(value.date().isoformat())}{value.hour}時{minutes}"
 
 
-FILTERS = {"yen": yen}
-_SPOKEN = {"date": day, "slot": time}
+FILTERS = {"yen": yen, "day": day, "time": time}
 
 
 def environment() -> SandboxedEnvironment:
@@ -119,9 +118,7 @@ def _namespace(script: Script, level: Level, settings: Mapping[str, str], facts:
     for dotted, needed in known_names(script).items():
         value = _look_up(facts, dotted)
         if needed <= level and value is not None:
-            field = script.fields.get(dotted)
-            spoken = _SPOKEN.get(field.type) if field else None
-            _place(allowed, dotted, spoken(value) if spoken else value)
+            _place(allowed, dotted, value)
     return allowed
 
 
