@@ -114,7 +114,6 @@ _machine = Machine(
     ],
     auto_transitions=False,
     send_event=True,
-    ignore_invalid_triggers=True,
 )
 
 
@@ -124,10 +123,11 @@ def move(state: str, event_kind: str) -> Moved | Ignored:
         raise ValueError(f"no state of a line: {state}")
     if event_kind not in _machine.events:
         return Ignored("unknown_event")
-    probe = _Probe(state)
-    if not _machine.events[event_kind].trigger(probe):
-        return Ignored("repeated" if _leads_to(event_kind) == state else "late")
-    return Moved(_leads_to(event_kind), _code(state, event_kind))
+    event, target = _machine.events[event_kind], _leads_to(event_kind)
+    if state not in event.transitions:
+        return Ignored("repeated" if target == state else "late")
+    event.trigger(_Probe(state))
+    return Moved(target, _code(state, event_kind))
 
 
 def disposition_of(event_kind: str) -> str | None:
@@ -150,6 +150,6 @@ def _leads_to(event_kind: str) -> LineState:
 
 def _code(state: str, event_kind: str) -> str | None:
     """`ended` means the end of an answered call: before its answer was heard of, it brings that too."""
-    if event_kind == "ended" and state in ("placing", "ringing", "needs_review"):
+    if event_kind == "ended" and state != "answered":
         return disposition_of("answered")
     return disposition_of(event_kind)
