@@ -161,7 +161,7 @@ _READ = select(
 
 def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
     """The log of one call in order."""
-    return [_event(row) for row in _rows(conn, municipality_id, call_id)]
+    return [event(row) for row in _rows(conn, municipality_id, call_id)]
 
 
 def _rows(conn: Connection, municipality_id: int, call_id: int) -> Sequence[Any]:
@@ -170,30 +170,41 @@ def _rows(conn: Connection, municipality_id: int, call_id: int) -> Sequence[Any]
     ).all()
 
 
-def _event(row: Any) -> Event:
+def event(row: Any) -> Event:
+    """A row of the log as an event."""
     payload = None if row.payload is None else json.loads(row.payload)
     return Event(row.seq, row.at, row.kind, row.actor, payload, row.erased_under)
 
 
-def chain_fault(conn: Connection, municipality_id: int, call_id: int, head: Head) -> str | None:
-    """The first thing that is wrong with a call's chain, in words; None if it holds up to `head`."""
-    return first_fault(_rows(conn, municipality_id, call_id), municipality_id, call_id, head)
+class Broken(str):
+    """What is wrong with a chain, in words, and `seq`, the first event at which it shows."""
+
+    seq: int
+
+    def __new__(cls, seq: int, what: str) -> Broken:
+        made = super().__new__(cls, what)
+        made.seq = seq
+        return made
 
 
-def first_fault(rows: Sequence[Any], municipality_id: int, call_id: int, head: Head) -> str | None:
-    """As `chain_fault`, over rows already read (seq, at, kind, actor, payload, salt, commitment, hash)."""
+def first_fault(rows: Sequence[Any], municipality_id: int, call_id: int, head: Head) -> Broken | None:
+    """The first thing that is wrong with a call's chain; None if it holds up to `head`.
+
+    `rows`: the call's events in order, with payload, salt, commitment, hash and erased_under.
+    """
     running = Head()
     for row in rows:
         if row.seq != running.count + 1:
-            return f"通番 {running.count + 1} の記録がありません（次は {row.seq}）"
+            return Broken(running.count + 1, f"通番 {running.count + 1} の記録がありません（次は {row.seq}）")
         if row.payload is None and row.erased_under is None:
-            return f"通番 {row.seq} の内容が、規則によらずに消えています"
-        if row.payload is not None and commit_to(row.payload, row.salt) != row.commitment:
-            return f"通番 {row.seq} の内容が記録時と違います"
+            return Broken(row.seq, f"通番 {row.seq} の内容が、規則によらずに消えています")
+        if row.payload is not None and commit_to(row.payload, row.salt or b"") != row.commitment:
+            return Broken(row.seq, f"通番 {row.seq} の内容が記録時と違います")
         digest = link(running.hash, municipality_id, call_id, row.seq, row.at, row.kind, row.actor, row.commitment)
         if digest != row.hash:
-            return f"通番 {row.seq} の連鎖が切れています"
+            return Broken(row.seq, f"通番 {row.seq} の連鎖が切れています")
         running = Head(row.seq, digest)
     if running != head:
-        return f"記録は {running.count} 件ですが、通話は {head.count} 件目を末尾としています"
+        what = f"記録は {running.count} 件ですが、通話は {head.count} 件目を末尾としています"
+        return Broken(min(running.count, head.count) + 1, what)
     return None
