@@ -7,7 +7,7 @@ builder; everything else (engine, checker, renderer, diagram) only reads these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
@@ -136,8 +136,9 @@ class State:
     does: tuple[str, ...] = ()
     settles: Choice | None = None
     draft: bool = False  # a line that the ward has not yet approved
-    detour: bool = False  # entered by an `anywhere` answer and left by `resume`
+    detour: bool = False  # left by `resume`, entered by an `anywhere` answer or from another detour
     mark: Mark = Mark("", 0, 0)
+    said_at: Mapping[str, Mark] = field(default_factory=dict)  # where each text of `says` begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +173,4 @@ class Script:
     dispositions: Mapping[str, Disposition]
     sources: Mapping[str, str]  # file name relative to the script's folder → text, main file first
     content_hash: str
+    start_marks: Mapping[str, Mark] = field(default_factory=dict)  # where each of `starts` stands

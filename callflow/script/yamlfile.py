@@ -1,126 +1,147 @@
-"""YAML 1.2 with places: every mapping knows the line and column of its keys, duplicate keys are errors."""
+"""YAML 1.2 with places: nodes are read, never constructed.
+
+So the place of every word is known, a key given twice is seen wherever it stands, `yes` and `no` are words, and
+nothing in a file can build an object.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from callflow.script.faults import Fault, ScriptError, nearest
+from callflow.script.faults import Faults, nearest
 from callflow.script.model import Mark
 
 
-def load(text: str, file: str) -> Node:
-    """The mapping at the root of a script file. Raises ScriptError with the place of a fault of the YAML itself."""
-    yaml = YAML(typ="rt", pure=True)
-    yaml.version = (1, 2)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node of a file, read as what the grammar expects there. Wrong shapes become faults, not exceptions."""
+
+    file: str
+    node: Node
+    faults: Faults
+    mark: Mark  # of the key, where it is the value of one
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node, MappingNode)
+
+    @property
+    def text_mark(self) -> Mark:
+        """Where the text itself begins: for a block (`|`) the line below."""
+        start = self.node.start_mark
+        below = 1 if getattr(self.node, "style", None) in ("|", ">") else 0
+        return Mark(self.file, start.line + 1 + below, 1 if below else start.column + 1)
+
+    def fault(self, rule: str, what: str, mend: str = "") -> None:
+        self.faults.add(rule, self.mark, what, mend)
+
+    def entries(self) -> dict[str, Place]:
+        """A mapping's values by key, in order; empty, with a fault, for anything else."""
+        if not isinstance(self.node, MappingNode):
+            self.fault("shape", "ここは「キー: 値」の並びで書きます")
+            return {}
+        found: dict[str, Place] = {}
+        for key, value in self.node.value:
+            place = Place(self.file, value, self.faults, _mark(self.file, key))
+            if not isinstance(key, ScalarNode) or not key.value:
+                place.fault("shape", "キーは一つの語で書きます")
+            elif key.value in found:
+                first = found[key.value].mark.line
+                place.fault("duplicate_key", f"同じキー {key.value} が二度あります", f"先のものは {first} 行目")
+            else:
+                found[key.value] = place
+        return found
+
+    def keys(self, allowed: Iterable[str], required: Iterable[str] = ()) -> dict[str, Place]:
+        """A mapping with a fixed set of keys."""
+        allowed, entries = tuple(allowed), self.entries()
+        for name, place in entries.items():
+            if name not in allowed:
+                place.fault("unknown_key", f"知らないキー {name} です", nearest(name, allowed))
+        for name in required:
+            if self.is_mapping and name not in entries:
+                self.fault("missing_key", f"{name} がありません", f"{name}: を書いてください")
+        return {name: place for name, place in entries.items() if name in allowed}
+
+    def text(self) -> str:
+        """A scalar as it is written; empty, with a fault, for anything else."""
+        if not isinstance(self.node, ScalarNode):
+            self.fault("shape", "ここは一つの語で書きます")
+            return ""
+        value = str(self.node.value)
+        if not value.strip():
+            self.fault("shape", "値が空です")
+        return value
+
+    def one_of(self, options: Iterable[str]) -> str:
+        """One word of a fixed set; the last of them, with a fault, for any other."""
+        options, value = tuple(options), self.text()
+        if value in options:
+            return value
+        if value.strip():
+            self.fault("unknown_word", f"{value} は書けません", nearest(value, options))
+        return options[-1]
+
+    def whole(self) -> int:
+        """A whole number, 0 or more."""
+        value = self.text()
+        if value.isascii() and value.isdigit():
+            return int(value)
+        if value.strip():
+            self.fault("shape", f"{value} ではなく、0以上の整数で書きます")
+        return 0
+
+    def truth(self) -> bool:
+        return self.one_of(("true", "false")) == "true"
+
+    def words(self) -> tuple[str, ...]:
+        """A list of words, each once."""
+        return tuple(self.marked_words())
+
+    def marked_words(self) -> dict[str, Place]:
+        """A list of words, each with its place."""
+        if not isinstance(self.node, SequenceNode):
+            self.fault("shape", "ここは [語, 語] の形で書きます")
+            return {}
+        found: dict[str, Place] = {}
+        for node in self.node.value:
+            item = Place(self.file, node, self.faults, _mark(self.file, node))
+            word = item.text()
+            if word in found:
+                item.fault("duplicate_key", f"{word} が二度あります")
+            elif word:
+                found[word] = item
+        return found
+
+
+def words(at: Mapping[str, Place], key: str) -> tuple[str, ...]:
+    """The list of words under `key`; empty if there is none."""
+    return at[key].words() if key in at else ()
+
+
+def load(text: str, file: str, faults: Faults) -> Place | None:
+    """A file's top node, or None, with a fault, where the text is no YAML or is empty."""
+    top = Mark(file, 1, 1)
     try:
-        data = yaml.load(text)
-    except DuplicateKeyError as error:
-        raise ScriptError([Fault(_place(error, file), f"同じキーが二度あります: {_quoted(error)}")]) from error
+        node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        raise ScriptError([Fault(_place(error, file), f"YAML として読めません: {error.problem}")]) from error
-    except YAMLError as error:
-        raise ScriptError([Fault(Mark(file, 1, 1), f"YAML として読めません: {error}")]) from error
-    if not isinstance(data, CommentedMap):
-        raise ScriptError([Fault(Mark(file, 1, 1), "台本は「キー: 値」の並びで書きます")])
-    return Node(data, file, Mark(file, 1, 1), [])
+        at = error.problem_mark or error.context_mark
+        mark = Mark(file, at.line + 1, at.column + 1) if at else top
+        faults.add("yaml", mark, f"YAML として読めません: {error.problem or error.context}")
+        return None
+    except (YAMLError, RecursionError) as error:
+        faults.add("yaml", top, f"YAML として読めません: {type(error).__name__}")
+        return None
+    if node is None:
+        faults.add("yaml", top, "ファイルが空です")
+        return None
+    return Place(file, node, faults, top)
 
 
-def _place(error: MarkedYAMLError, file: str) -> Mark:
-    mark = error.problem_mark or error.context_mark
-    return Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
-
-
-def _quoted(error: MarkedYAMLError) -> str:
-    problem = str(error.problem or "")
-    return problem.split('"')[1] if problem.count('"') >= 2 else problem
-
-
-class Node:
-    """A mapping of the file. Wrong kinds and unknown keys become faults, collected, so that all are told at once."""
-
-    def __init__(self, data: CommentedMap, file: str, mark: Mark, faults: list[Fault]) -> None:
-        self.data = data
-        self.file = file
-        self.mark = mark
-        self.faults = faults
-
-    def at(self, key: str) -> Mark:
-        """Where `key` stands; the mapping itself if it is missing."""
-        if key in self.data:
-            line, column = self.data.lc.key(key)
-            return Mark(self.file, line + 1, column + 1)
-        return self.mark
-
-    def fault(self, key: str, what: str, mend: str = "") -> None:
-        self.faults.append(Fault(self.at(key), what, mend))
-
-    def names(self) -> Iterator[str]:
-        for key in self.data:
-            yield str(key)
-
-    def only(self, *known: str) -> None:
-        """Reports every key that is not one of `known`."""
-        for key in self.data:
-            if str(key) not in known:
-                self.fault(key, f"知らないキー {key!s} です", nearest(str(key), known))
-
-    def raw(self, key: str) -> Any:
-        return self.data.get(key)
-
-    def node(self, key: str) -> Node:
-        """The mapping under `key`; an empty one if it is absent."""
-        value = self.data.get(key)
-        if value is None:
-            return Node(CommentedMap(), self.file, self.at(key), self.faults)
-        if not isinstance(value, CommentedMap):
-            self.fault(key, f"{key} は「キー: 値」の並びで書きます")
-            return Node(CommentedMap(), self.file, self.at(key), self.faults)
-        return Node(value, self.file, self.at(key), self.faults)
-
-    def items(self) -> Iterator[tuple[str, Node]]:
-        """Each key with the mapping under it."""
-        for key in list(self.data):
-            yield str(key), self.node(key)
-
-    def text(self, key: str, *, needed: bool = False) -> str:
-        value = self.data.get(key)
-        if value is None:
-            if needed:
-                self.fault(key, f"{key} がありません", f"{key}: を書いてください")
-            return ""
-        if isinstance(value, CommentedMap | CommentedSeq | list | dict):
-            self.fault(key, f"{key} は一つの語で書きます")
-            return ""
-        return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """A list of words; absent is empty."""
-        value = self.data.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list):
-            self.fault(key, f"{key} は [語, 語] の形で書きます")
-            return ()
-        return tuple(str(word) for word in value)
-
-    def flag(self, key: str) -> bool:
-        value = self.data.get(key, False)
-        if not isinstance(value, bool):
-            self.fault(key, f"{key} は true か false です")
-            return False
-        return value
-
-    def number(self, key: str) -> int | None:
-        value = self.data.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self.fault(key, f"{key} は0以上の整数です")
-            return None
-        return value
+def _mark(file: str, node: Node) -> Mark:
+    return Mark(file, node.start_mark.line + 1, node.start_mark.column + 1)
