@@ -91,7 +91,7 @@ class Calls:
             if isinstance(moved, line.Ignored):
                 return str(held.row.line_state)
             now = self._clock.now()
-            code = line.disposition_of(kind)
+            code = moved.code
             payload = {
                 "event": kind,
                 "from": held.row.line_state,
