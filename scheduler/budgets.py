@@ -67,17 +67,11 @@ def propose(calendar: Calendar, budget: DayBudget, first: date, last: date) -> C
     """
     span = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     business = [day for day in span if calendar.is_business_day(day)]
-    sundays = [
-        day
-        for day in span
-        if day.weekday() == 6 and calendar.knows(day) and not calendar.is_office_closed(day)
-    ]
+    sundays = [day for day in span if day.weekday() == 6 and calendar.knows(day) and not calendar.is_office_closed(day)]
     rest_days = _spread(sundays, budget.sundays) if calendar.rest else []
     days = _spread(business, budget.days - len(rest_days)) if calendar.day else []
     evenings = _spread(days or business, budget.evenings) if calendar.evening else []
-    return replace(
-        calendar, days=frozenset(days), evening_days=frozenset(evenings), rest_days=frozenset(rest_days)
-    )
+    return replace(calendar, days=frozenset(days), evening_days=frozenset(evenings), rest_days=frozenset(rest_days))
 
 
 def _spread(days: Sequence[date], count: int) -> list[date]:

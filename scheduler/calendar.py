@@ -109,9 +109,7 @@ class Calendar:
     rest_days: frozenset[date] = frozenset()
     closed: frozenset[date] = frozenset()
     holidays: HolidaySource = japanese_holidays
-    _known: dict[date, tuple[Window, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _known: dict[date, tuple[Window, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def knows(self, day: date) -> bool:
         """Whether there is holiday data for the year of `day`."""

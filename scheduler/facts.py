@@ -84,6 +84,7 @@ class Attempt:
     campaign_id: int | None
     code: str = ""
     counts: bool = True
+    answered: bool = False  # a person or a voice was heard (C = 1)
     right_party: bool = False
     live: bool = False
     is_in_review: bool = False

@@ -38,9 +38,7 @@ class Question:
     at: datetime
 
     def when(self, at: datetime) -> Question:
-        return Question(
-            self.case, self.number, self.household, self.on_number, self.policy, self.calendar, at
-        )
+        return Question(self.case, self.number, self.household, self.on_number, self.policy, self.calendar, at)
 
 
 Rule = Callable[[Question], Iterator[Block]]
