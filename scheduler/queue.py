@@ -1,0 +1,245 @@
+"""The queue: due, claim, release. The only claiming code.
+
+A row is `ready` when it is due; what is not yet due stays `scheduled`, outside the index that claims probe.
+A claim is one probe of that partial index: on SQLite inside the single write transaction, on PostgreSQL with
+SKIP LOCKED. Each claim raises the row's fence; whoever holds an older one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from models.base import Instant
+from models.tables import calls, queue_entries
+
+WAKE_AT_ONCE = 1_000  # rows that one `wake` or `expire_leases` moves: a short transaction
+
+_q = queue_entries.c
+_TENANT = bindparam("m", type_=Integer)
+_CAMPAIGN = bindparam("campaign", type_=BigInteger)
+
+
+def _in_state(word: str) -> Any:
+    """A literal, so that the planner can prove that a partial index applies."""
+    return _q.state == literal_column(f"'{word}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case to be put in the queue. Smaller `priority` is sooner."""
+
+    case_id: int
+    household_id: int
+    due_at: datetime
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A queue row held by one worker until its lease ends. `fence` proves that it is still held."""
+
+    municipality_id: int
+    campaign_id: int
+    case_id: int
+    household_id: int
+    worker: str
+    fence: int
+    lease_until: datetime
+
+
+_head = (
+    select(_q.case_id)
+    .where(_q.municipality_id == _TENANT, _q.campaign_id == _CAMPAIGN, _in_state("ready"))
+    .order_by(_q.priority, _q.due_at, _q.case_id)
+    .limit(literal_column("1"))
+    .with_for_update(skip_locked=True)
+    .correlate(None)
+)
+
+CLAIM = (
+    update(queue_entries)
+    .where(
+        _q.municipality_id == _TENANT,
+        _q.campaign_id == _CAMPAIGN,
+        _q.case_id == _head.scalar_subquery(),
+        _in_state("ready"),
+    )
+    .values(
+        state="claimed",
+        claimed_by=bindparam("worker", type_=String),
+        fence=_q.fence + 1,
+        lease_until=bindparam("until", type_=Instant),
+        reason="",
+    )
+    .returning(_q.case_id, _q.household_id, _q.fence)
+)
+
+
+def enqueue(conn: Connection, municipality_id: int, campaign_id: int, entries: Iterable[Entry]) -> int:
+    """Puts cases in the queue, or moves those already there, except what a worker holds. Returns how many."""
+    rows = [
+        {
+            "municipality_id": municipality_id,
+            "campaign_id": campaign_id,
+            "case_id": entry.case_id,
+            "household_id": entry.household_id,
+            "state": "scheduled",
+            "due_at": entry.due_at,
+            "priority": entry.priority,
+            "fence": 0,
+            "reason": "",
+        }
+        for entry in entries
+    ]
+    if not rows:
+        return 0
+    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(queue_entries)
+    moved = {name: statement.excluded[name] for name in ("state", "due_at", "priority", "reason")}
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["municipality_id", "campaign_id", "case_id"], set_=moved, where=_q.state != "claimed"
+        ),
+        rows,
+    )
+    return len(rows)
+
+
+def claim(
+    conn: Connection,
+    municipality_id: int,
+    campaign_ids: Sequence[int],
+    *,
+    worker: str,
+    lease_until: datetime,
+) -> Claim | None:
+    """The first ready case of the first campaign that has one; None when none has. Needs a write transaction."""
+    for campaign_id in campaign_ids:
+        row = conn.execute(
+            CLAIM, {"m": municipality_id, "campaign": campaign_id, "worker": worker, "until": lease_until}
+        ).one_or_none()
+        if row is not None:
+            return Claim(municipality_id, campaign_id, row.case_id, row.household_id, worker, row.fence, lease_until)
+    return None
+
+
+def release(
+    conn: Connection,
+    held: Claim,
+    due_at: datetime | None,
+    *,
+    priority: int | None = None,
+    reason: str = "",
+) -> bool:
+    """Gives the case back, due at `due_at`; None: held until somebody reconsiders it. False: no longer ours."""
+    values: dict[str, Any] = {"state": "held" if due_at is None else "scheduled", "reason": reason}
+    if due_at is not None:
+        values["due_at"] = due_at
+    if priority is not None:
+        values["priority"] = priority
+    return _give_back(conn, held, values)
+
+
+def finish(conn: Connection, held: Claim, reason: str) -> bool:
+    """The campaign is through with this case. False: no longer ours."""
+    return _give_back(conn, held, {"state": "done", "reason": reason})
+
+
+def extend(conn: Connection, held: Claim, lease_until: datetime) -> bool:
+    """A longer lease. False: no longer ours."""
+    done = conn.execute(update(queue_entries).where(_is_held(held)).values(lease_until=lease_until))
+    return done.rowcount == 1
+
+
+def holds(conn: Connection, held: Claim) -> bool:
+    """Whether the claim still stands; on PostgreSQL the row stays locked until the transaction ends."""
+    row = conn.execute(select(_q.fence).where(_is_held(held)).with_for_update()).one_or_none()
+    return row is not None
+
+
+def _is_held(held: Claim) -> Any:
+    return and_(
+        _q.municipality_id == held.municipality_id,
+        _q.campaign_id == held.campaign_id,
+        _q.case_id == held.case_id,
+        _q.state == "claimed",
+        _q.fence == held.fence,
+    )
+
+
+def _give_back(conn: Connection, held: Claim, values: dict[str, Any]) -> bool:
+    freed = {"claimed_by": None, "lease_until": None}
+    return conn.execute(update(queue_entries).where(_is_held(held)).values(**values, **freed)).rowcount == 1
+
+
+def wake(conn: Connection, municipality_id: int, now: datetime, *, limit: int = WAKE_AT_ONCE) -> int:
+    """Makes what has fallen due ready, the longest due first. Returns how many; `limit`: there may be more."""
+    due = (
+        select(_q.campaign_id, _q.case_id)
+        .where(_q.municipality_id == municipality_id, _in_state("scheduled"), _q.due_at <= now)
+        .order_by(_q.due_at)
+    )
+    return _move(conn, municipality_id, due, {"state": "ready"}, limit)
+
+
+def expire_leases(conn: Connection, municipality_id: int, now: datetime, *, limit: int = WAKE_AT_ONCE) -> int:
+    """Frees what a vanished worker held. A case with a live call is left to those who settle that call."""
+    in_a_call = exists().where(
+        calls.c.municipality_id == _q.municipality_id, calls.c.case_id == _q.case_id, calls.c.live
+    )
+    overdue = (
+        select(_q.campaign_id, _q.case_id)
+        .where(_q.municipality_id == municipality_id, _in_state("claimed"), _q.lease_until < now, ~in_a_call)
+        .order_by(_q.lease_until)
+    )
+    freed = {"state": "ready", "claimed_by": None, "lease_until": None}
+    return _move(conn, municipality_id, overdue, freed, limit)
+
+
+def reconsider(conn: Connection, municipality_id: int, case_ids: Sequence[int], now: datetime) -> int:
+    """Held cases fall due now: something that time alone does not change has changed."""
+    done = conn.execute(
+        update(queue_entries)
+        .where(_q.municipality_id == municipality_id, _q.case_id.in_(case_ids), _q.state == "held")
+        .values(state="scheduled", due_at=now, reason="")
+    )
+    return done.rowcount
+
+
+def _move(conn: Connection, municipality_id: int, found: Any, values: dict[str, Any], limit: int) -> int:
+    keys = found.limit(limit).with_for_update(skip_locked=True)
+    done = conn.execute(
+        update(queue_entries)
+        .where(_q.municipality_id == municipality_id, tuple_(_q.campaign_id, _q.case_id).in_(keys))
+        .values(**values)
+    )
+    return done.rowcount
+
+
+def counts(conn: Connection, municipality_id: int, campaign_id: int) -> dict[str, int]:
+    """How many cases of a campaign are in each state of the queue."""
+    rows = conn.execute(
+        select(_q.state, func.count())
+        .where(_q.municipality_id == municipality_id, _q.campaign_id == campaign_id)
+        .group_by(_q.state)
+    )
+    return dict(rows.tuples().all())
