@@ -54,6 +54,8 @@ LEADS_TO: Final[dict[LineEventKind, LineState]] = {
     "unknown": "needs_review",
 }
 
+_FINAL: Final = frozenset(kind for kind, target in LEADS_TO.items() if target == "ended")
+
 _CODES: Final[dict[str, str]] = {
     "placed": "NA",
     "ringing": "NA",
@@ -142,6 +144,11 @@ def disposition_of(event_kind: str) -> str | None:
 def is_over(state: str) -> bool:
     """Whether no event can move the line any more."""
     return state == ORDER[-1]
+
+
+def is_final(event_kind: str) -> bool:
+    """Whether an event is the last of its call."""
+    return event_kind in _FINAL
 
 
 def _leads_to(event_kind: str) -> LineState:
