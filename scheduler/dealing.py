@@ -97,15 +97,12 @@ def judge_for_placing(
     """The judgement right before a call is placed, in the transaction that makes it an attempt.
 
     Locks the household, so that two calls to it are judged one after the other. `call_id`: the call itself if
-    its row exists already. A refusal is recorded.
+    its row exists already. The caller records a refusal (`record_refusal`) in a transaction that is committed.
     """
     _lock_household(conn, municipality_id, case_id)
     facts = facts_for(conn, municipality_id, case_id, campaign_id=rules.campaign_id, except_call=call_id)
     number = next((each for each in facts.numbers if each.number_id == number_id), None)
-    verdict = judge(facts.case, number, facts.history, rules.policy, rules.calendar, now)
-    if isinstance(verdict, Refused):
-        record_refusal(conn, municipality_id, case_id, now, verdict, "placing", rules.campaign_id)
-    return verdict
+    return judge(facts.case, number, facts.history, rules.policy, rules.calendar, now)
 
 
 def put_back(conn: Connection, held: Claim, rules: Rules, now: datetime) -> datetime | None:

@@ -64,7 +64,7 @@ class Policy:
     broken_promises_to_staff: int = _at_most(2)
     ring_seconds: int = _at_least(30, 15)
     call_limit_minutes: int = _at_most(60)  # then a call of unknown fate no longer counts as live [O]
-    limitation_years: Mapping[str, int] = LIMITATION_YEARS
+    limitation_years: Mapping[str, int] = field(default_factory=lambda: LIMITATION_YEARS)
     disaster_stop: bool = False
 
     def __post_init__(self) -> None:
