@@ -63,15 +63,17 @@ class Calls:
         self._salt = salt
         self._recent: dict[int, tuple[bytes, Told]] = {}
 
-    def open(self, opening: Opening, *, allow: Callable[[Connection], None] | None = None) -> int:
-        """Opens a call and returns its id.
+    def open(
+        self, opening: Opening, *, allow: Callable[[Connection], None] | None = None, placing: bool = False
+    ) -> int:
+        """Opens a call and returns its id; `placing`: the intent to dial is committed with it.
 
         `allow` judges the policy inside the transaction, under the household's row lock; it raises RefusedError
         to forbid the call. Raises RefusedError too if the case, the number, the household or the operator has a
         live call (I1, held by the database), NotFoundError for an unknown case.
         """
         try:
-            return self._database.transact(lambda conn: self._open(conn, opening, allow))
+            return self._database.transact(lambda conn: self._open(conn, opening, allow, placing))
         except IntegrityError as error:
             raise RefusedError(
                 "この案件・世帯・番号・担当者には、まだ終わっていない通話があります",
@@ -91,16 +93,7 @@ class Calls:
             if isinstance(moved, line.Ignored):
                 return str(held.row.line_state)
             now = self._clock.now()
-            code = moved.code
-            payload = {
-                "event": kind,
-                "from": held.row.line_state,
-                "to": moved.state,
-                "code": code,
-                "provider_ref": provider_ref,
-                "cause": cause,
-                "at": (at or now).isoformat(),
-            }
+            payload = _line_payload(kind, held.row.line_state, moved, at or now, provider_ref, cause)
             columns = {"line_state": moved.state, **_line_times(moved.state, now)}
             if provider_ref:
                 columns["provider_ref"] = provider_ref
@@ -224,7 +217,9 @@ class Calls:
 
         return self._database.transact(work)
 
-    def _open(self, conn: Connection, opening: Opening, allow: Callable[[Connection], None] | None) -> int:
+    def _open(
+        self, conn: Connection, opening: Opening, allow: Callable[[Connection], None] | None, placing: bool
+    ) -> int:
         now = self._clock.now()
         briefing = brief(conn, self._municipality_id, opening.case_id, opening.operator_id, self._desk, now)
         if briefing is None:
@@ -273,9 +268,15 @@ class Calls:
                 answered_at=now if opening.direction == "inbound" else None,
             )
         )
-        entry = Entry(calllog.OPEN, _actor(opening.operator_id), opened)
-        head = calllog.append(conn, self._municipality_id, call_id, Head(), [entry], now, self._salt)
-        self._set(conn, call_id, event_count=head.count, head_hash=head.hash)
+        entries = [Entry(calllog.OPEN, _actor(opening.operator_id), opened)]
+        intent: dict[str, Any] = {}
+        if placing:
+            entries.append(
+                Entry(calllog.LINE, "system", _line_payload("placing", "claimed", line.Moved("placing"), now))
+            )
+            intent = {"line_state": "placing", **_line_times("placing", now)}
+        head = calllog.append(conn, self._municipality_id, call_id, Head(), entries, now, self._salt)
+        self._set(conn, call_id, event_count=head.count, head_hash=head.hash, **intent)
         return call_id
 
     def _answer(
@@ -491,6 +492,20 @@ def _complete(flow: Flow, chosen: Mapping[str, str]) -> dict[str, str]:
             raise InputError(f"設定 {name} に {value} はありません", mend=f"使える値: {'、'.join(allowed)}")
         settings[name] = value
     return settings
+
+
+def _line_payload(
+    kind: str, before: str, moved: line.Moved, at: datetime, provider_ref: str = "", cause: str = ""
+) -> dict[str, Any]:
+    return {
+        "event": kind,
+        "from": before,
+        "to": moved.state,
+        "code": moved.code,
+        "provider_ref": provider_ref,
+        "cause": cause,
+        "at": at.isoformat(),
+    }
 
 
 def _line_times(state: str, now: datetime) -> dict[str, Any]:
