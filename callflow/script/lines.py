@@ -1,19 +1,21 @@
 """Lines in Jinja2: what a line may name, and the line as it is read aloud.
 
 Below its level a fact is not in the line's namespace at all: a line of level `name` that asks for `arrears`
-fails, whatever the checker said. Templates are sandboxed, reach nothing but these facts, and unknown names
-are errors, not blanks.
+fails, whatever the checker said. A line may print facts and choose by them, and nothing else; templates are
+sandboxed, reach nothing but these facts, and unknown names are errors, not blanks. A field of type `date` or
+`slot` is spoken as a person says it, never as it is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from callflow.errors import RefusedError
@@ -40,6 +42,28 @@ FACT_LEVELS: dict[str, Level] = {
 
 _TOKYO = ZoneInfo("Asia/Tokyo")
 _WEEKDAYS = "月火水木金土日"
+_ALLOWED = (
+    *(nodes.Output, nodes.If, nodes.CondExpr, nodes.Filter),
+    *(nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """What a line's template does that a line may not do; `line` is counted from the text's first line."""
+
+    rule: str  # `template` or `attribute`
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A line's template taken apart: the names in it with the line where each stands first, and its own words."""
+
+    names: Mapping[str, int]
+    words: str
+    faults: tuple[LineFault, ...]
 
 
 class _Facts(dict[str, Any]):
@@ -79,24 +103,47 @@ def time(iso: str) -> str:
     return f"{day(value.date().isoformat())}{value.hour}時{minutes}"
 
 
-FILTERS = {"yen": yen, "day": day, "time": time}
+FILTERS = {"yen": yen}
+_SPOKEN = {"date": day, "slot": time}
 
 
-def environment() -> SandboxedEnvironment:
-    """The environment in which lines are compiled, and parsed by the checker."""
+def _environment() -> SandboxedEnvironment:
     env = _LineEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
     env.globals.clear()
     env.filters = dict(FILTERS)
-    env.tests = {name: env.tests[name] for name in ("defined", "none")}
+    env.tests = {}
     return env
 
 
-_ENVIRONMENT = environment()
+_ENVIRONMENT = _environment()
 
 
 @lru_cache(maxsize=4096)
-def _compiled(source: str) -> Template:
-    return _ENVIRONMENT.from_string(source)
+def _compiled(source: str) -> tuple[Template, tuple[str, ...]]:
+    """A held template and the names that it uses."""
+    return _ENVIRONMENT.from_string(source), tuple(wording(source).names)
+
+
+@lru_cache(maxsize=4096)
+def wording(source: str) -> Wording:
+    """A line's template taken apart. Never raises: what is wrong with it stands in `faults`."""
+    try:
+        tree = _ENVIRONMENT.parse(source)
+    except TemplateSyntaxError as error:
+        return Wording({}, source, (LineFault("template", error.lineno, str(error.message)),))
+    names: dict[str, int] = {}
+    words: list[str] = []
+    faults: list[LineFault] = []
+    for node in tree.body:
+        for part in _parts(node):
+            match part:
+                case (str() as name, int() as line):
+                    names.setdefault(name, line)
+                case LineFault():
+                    faults.append(part)
+                case str():
+                    words.append(part)
+    return Wording(names, "".join(words), tuple(faults))
 
 
 def render(script: Script, state_name: str, settings: Mapping[str, str], facts: Mapping[str, Any]) -> str:
@@ -107,24 +154,71 @@ def render(script: Script, state_name: str, settings: Mapping[str, str], facts: 
     state = script.states[state_name]
     level = Level[state.reveals.pick(settings).upper()]
     try:
-        return _compiled(state.says.pick(settings)).render(_namespace(script, level, settings, facts)).strip()
+        template, names = _compiled(state.says.pick(settings))
+        return template.render(_namespace(script, level, names, facts)).strip()
     except TemplateError as error:
         raise RefusedError(f"状態 {state_name} の台詞を作れません: {error.message}") from error
 
 
-def _namespace(script: Script, level: Level, settings: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, and the facts and fields that a line of this level may name."""
-    allowed: dict[str, Any] = dict(settings)
-    for dotted, needed in known_names(script).items():
-        value = _look_up(facts, dotted)
-        if needed <= level and value is not None:
-            _place(allowed, dotted, value)
-    return allowed
+def level_of_name(script: Script, dotted: str) -> Level | None:
+    """How much a fact or a field gives away; None if a line may not name it at all."""
+    level = FACT_LEVELS.get(dotted)
+    if level is None and dotted in script.fields:
+        return script.fields[dotted].reveals
+    return level
 
 
 def known_names(script: Script) -> dict[str, Level]:
     """Every dotted name that a line of this script may use, with its level."""
-    return {**FACT_LEVELS, **{name: field.reveals for name, field in script.fields.items()}}
+    return {**{name: field.reveals for name, field in script.fields.items()}, **FACT_LEVELS}
+
+
+def _parts(node: nodes.Node) -> Iterator[str | tuple[str, int] | LineFault]:
+    """A node's own words, the names in it, and what a line may not do."""
+    match node:
+        case nodes.TemplateData():
+            yield node.data
+        case nodes.Const():
+            yield str(node.value)
+        case nodes.Name() | nodes.Getattr():
+            yield from _dotted(node)
+            return
+        case nodes.Filter() if node.name not in FILTERS:
+            known = "、".join(FILTERS)
+            yield LineFault("template", node.lineno, f"フィルター {node.name} はありません。使えるもの: {known}")
+        case nodes.Call() | nodes.Getitem():
+            yield LineFault("attribute", node.lineno, "台詞は事実の名前のほか、何にも触れられません")
+        case _ if not isinstance(node, _ALLOWED):
+            kind = type(node).__name__
+            yield LineFault("template", node.lineno, f"台詞にこの書き方は使えません（{kind}）")
+    for child in node.iter_child_nodes():
+        yield from _parts(child)
+
+
+def _dotted(node: nodes.Name | nodes.Getattr) -> Iterator[tuple[str, int] | LineFault]:
+    """`arrears.amount` from the chain of nodes; a chain that begins elsewhere than in a name is a fault."""
+    attributes: list[str] = []
+    inner: nodes.Node = node
+    while isinstance(inner, nodes.Getattr):
+        attributes.append(inner.attr)
+        inner = inner.node
+    if not isinstance(inner, nodes.Name) or any(part.startswith("_") for part in (inner.name, *attributes)):
+        yield LineFault("attribute", node.lineno, "台詞は事実の名前のほか、何にも触れられません")
+        return
+    yield ".".join((inner.name, *reversed(attributes))), node.lineno
+
+
+def _namespace(script: Script, level: Level, names: tuple[str, ...], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the names in a line, those that a line of this level may use and that are known in this call."""
+    allowed: dict[str, Any] = {}
+    for dotted in names:
+        needed = level_of_name(script, dotted)
+        value = _look_up(facts, dotted) if needed is not None and needed <= level else None
+        if value is not None:
+            field = script.fields.get(dotted)
+            spoken = _SPOKEN.get(field.type) if field else None
+            _place(allowed, dotted, spoken(value) if spoken else value)
+    return allowed
 
 
 def _look_up(facts: Mapping[str, Any], dotted: str) -> Any:
