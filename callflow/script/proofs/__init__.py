@@ -32,7 +32,7 @@ def prove(script: Script) -> Report:
         findings.add(finding)
     return Report(
         findings=tuple(sorted(findings, key=lambda f: (f.mark.file, f.mark.line, f.mark.column, f.rule, f.cause))),
-        states=len(search.numbers),
+        states=len(search.nodes),
         edges=search.edges,
         seconds=perf_counter() - began,
         drafts=tuple(name for name, state in script.states.items() if state.draft),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callflow.script.model import END, Level, Script, State
+from callflow.script.proofs.liveness import SPOUSE_CONDITION
 from callflow.script.proofs.names import EFFECT_NEEDS, EFFECTS_FOR_A_PARTY
 from callflow.script.proofs.report import Finding, Findings
 from callflow.script.proofs.search import QUIET, Edge, Node, Search
@@ -12,7 +13,6 @@ from callflow.script.proofs.wording import fields_in_lines, highest_level, promi
 from callflow.script.screens import HANG_UP
 from callflow.script.talk import NotTaken, Taken
 
-SPOUSE_CONDITION = "spouse_may_hear"
 _HARDSHIP_CODES = frozenset({"HS", "HC", "HR"})
 
 
@@ -74,7 +74,7 @@ class Rules:
             return
         for name in edge.missing:
             yield "unfilled_need", f"{cause} {name}", f"{cause} の要る {name} を、この場面では聞いていません"
-        if answer.verifies == "spouse" and not dict(taken_conditions(edge)).get(SPOUSE_CONDITION, False):
+        if answer.verifies == "spouse" and SPOUSE_CONDITION not in edge.before.holds:
             yield "spouse_not_allowed", cause, f"{cause} は、配偶者に話せないときにも配偶者を確認済みにします"
         if taken.talk.state == END and taken.talk.settled is None and answer.name != HANG_UP:
             yield "unsettled_end", cause, f"{cause} で、結果が決まらないまま終わります"
@@ -103,20 +103,15 @@ class Rules:
             yield "promise_not_pp", cause, f"{cause} で、promise と結果 PP の片方だけが起きます"
 
 
-def taken_conditions(edge: Edge) -> tuple[tuple[str, bool], ...]:
-    """The call's conditions as far as this talk has asked them."""
-    return edge.after.conditions if edge.after else edge.before.conditions
-
-
 def reachability(script: Script, search: Search) -> Iterator[Finding]:
     """Every state is reached, and from every node the end can be reached without an `anywhere` answer."""
-    reached = {node.talk.state for node in search.numbers}
+    reached = {node.talk.state for node in search.nodes}
     for state in script.states.values():
         if state.name not in reached:
             what = f"場面 {state.name} には、どの通話もたどり着きません"
             yield Finding("unreachable", state.name, state.mark, what, "どこかの応答の to に書くか、消してください")
     ending = _lead_to_the_end(search)
-    for node, number in search.numbers.items():
+    for number, node in enumerate(search.nodes):
         if number not in ending:
             state = script.states[node.talk.state]
             what = f"{state.name} からは、自分の応答だけでは終わりに着きません"
@@ -124,7 +119,7 @@ def reachability(script: Script, search: Search) -> Iterator[Finding]:
 
 
 def _lead_to_the_end(search: Search) -> set[int]:
-    waiting = [number for node, number in search.numbers.items() if node.talk.state == END]
+    waiting = [number for number, node in enumerate(search.nodes) if node.talk.state == END]
     found = set(waiting)
     while waiting:
         for before in search.backward[waiting.pop()]:

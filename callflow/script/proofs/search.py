@@ -1,23 +1,22 @@
 """The exhaustive search: every talk that a script allows, folded to what the proofs and the next step can see.
 
-A node is a talk without its history, with what cannot matter any more folded away: that something is settled is
-one bit, counts stop where the last of them is spent, only fields that some line or effect still wants are kept,
-and of the effects only hardship and `QUIET` (an emergency or DV was said). A call's conditions are fixed when
-they are first asked, and searched both ways; screen conditions are free at each answer. Each answer is taken
-with no more fields than it needs.
+What cannot matter any more is folded away: that something is settled is one bit; counts stop where the last of
+them is spent; only fields and call conditions that matter further on are kept; householder and spouse are one
+where no condition tells them apart; of the effects only hardship and `QUIET` (an emergency or DV was said) are
+kept. A call's conditions are searched both ways from the start, screen conditions both ways at each answer. Each
+answer is taken with no more fields than it needs.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from callflow.script.model import END, Answer, Choice, Script, State
-from callflow.script.proofs.names import EFFECT_NEEDS
-from callflow.script.proofs.wording import fields_in_lines
+from callflow.script.model import END, RESUME, Answer, Party, Script, State
+from callflow.script.proofs.liveness import Liveness, asked_conditions, given_fields
 from callflow.script.screens import targets
 from callflow.script.talk import NotTaken, Taken, Talk, begin, step
 
@@ -29,10 +28,10 @@ _KEPT_EFFECTS = frozenset({"hardship", QUIET})
 
 
 class Node(NamedTuple):
-    """A talk and the call's conditions that have been asked so far, sorted by name."""
+    """A folded talk, and which of the call's conditions hold, as far as they still matter."""
 
     talk: Talk
-    conditions: tuple[tuple[str, bool], ...]
+    holds: frozenset[str]
 
 
 class Edge(NamedTuple):
@@ -41,15 +40,37 @@ class Edge(NamedTuple):
     before: Node
     answer: Answer
     taken: Taken | NotTaken
-    after: Node | None
     missing: frozenset[str]
+
+
+class _Key(NamedTuple):
+    """A node without its objects: what makes two nodes the same."""
+
+    state: str
+    party: Party | None
+    return_to: str | None
+    filled: frozenset[str]
+    counts: tuple[tuple[str, int], ...]
+    settled: bool
+    effects: frozenset[str]
+    holds: frozenset[str]
+
+
+class _Way(NamedTuple):
+    """An answer in a state, with what taking it depends on. `judged`: there is a rule that it could break."""
+
+    answer: Answer
+    given: frozenset[str]
+    screens: tuple[dict[str, bool], ...]
+    own: bool
+    judged: bool
 
 
 @dataclass(slots=True)
 class Search:
-    """What was found: nodes by number, how each was first reached, and the ways without `anywhere` answers."""
+    """What was found: the nodes, how each was first reached, and the ways without `anywhere` answers."""
 
-    numbers: dict[Node, int] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
     first: list[tuple[int, str]] = field(default_factory=list)  # the node before and the label; -1 at a start
     backward: list[list[int]] = field(default_factory=list)  # the nodes that lead here by an own answer
     edges: int = 0
@@ -64,16 +85,6 @@ class Search:
         return tuple(reversed(found))
 
 
-class _Way(NamedTuple):
-    """An answer in a state, with what taking it depends on."""
-
-    answer: Answer
-    given: frozenset[str]
-    call: tuple[str, ...]
-    screen: tuple[str, ...]
-    own: bool
-
-
 def explore(
     script: Script,
     on_node: Callable[[Search, int, Node, Node | None], None],
@@ -84,142 +95,141 @@ def explore(
     `on_node` sees each new node with the node that it was first reached from, `on_edge` every answer taken.
     """
     search, fold = Search(), _Fold(script)
-    ways = {
-        name: [fold.way(state, answer) for answer in state.answers.values()] for name, state in script.states.items()
-    }
+    numbers: dict[_Key, int] = {}
     waiting: deque[int] = deque()
-    nodes: list[Node] = []
 
-    def number_of(node: Node, before: int, label: str) -> int:
-        number = search.numbers.get(node)
+    def number_of(key: _Key, before: int, label: str) -> int:
+        number = numbers.get(key)
         if number is None:
-            number = search.numbers[node] = len(nodes)
-            nodes.append(node)
+            number = numbers[key] = len(search.nodes)
+            search.nodes.append(fold.node(key))
             search.first.append((before, label))
             search.backward.append([])
-            on_node(search, number, node, nodes[before] if before >= 0 else None)
+            on_node(search, number, search.nodes[number], search.nodes[before] if before >= 0 else None)
             waiting.append(number)
         return number
 
-    for node, label in fold.starts():
-        number_of(node, -1, label)
+    for key, label in fold.starts():
+        number_of(key, -1, label)
     while waiting:
         at = waiting.popleft()
-        node = nodes[at]
-        for way in ways.get(node.talk.state, ()):
-            for edge in fold.edges(node, way):
-                search.edges += 1
-                on_edge(search, at, edge)
-                if edge.after is not None:
-                    to = number_of(edge.after, at, way.answer.label)
-                    if way.own and to != at:
-                        search.backward[to].append(at)
+        node = search.nodes[at]
+        for way, taken, missing in fold.steps(node):
+            search.edges += 1
+            if way.judged or missing:
+                on_edge(search, at, Edge(node, way.answer, taken, missing))
+            if isinstance(taken, Taken):
+                to = number_of(fold.key(taken.talk, taken.codes, node.holds), at, way.answer.label)
+                if way.own and to != at:
+                    search.backward[to].append(at)
     return search
 
 
 class _Fold:
-    """Folds talks to nodes, for one script."""
+    """Folds talks, for one script."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._wanted = _wanted_fields(script)
+        self._live = Liveness(script)
         self._caps = _caps(script)
-        talk_codes = sorted(script.dispositions.values(), key=lambda d: d.rank)
-        self._settled = talk_codes[0].code if talk_codes else None
-        self._kept: dict[tuple[frozenset[str], frozenset[str]], tuple[frozenset[str], frozenset[str]]] = {}
+        self._code = min(script.dispositions.values(), key=lambda d: d.rank).code if script.dispositions else None
+        self._parties_differ = _parties_differ(script)
+        self._ways = {
+            name: [self._way(state, answer) for answer in state.answers.values()]
+            for name, state in script.states.items()
+        }
+        self._matters: dict[tuple[str, str | None], tuple[frozenset[str], frozenset[str]]] = {}
 
-    def starts(self) -> Iterator[tuple[Node, str]]:
-        """The first node of each direction, and how it is called in a talk's words."""
+    def starts(self) -> Iterator[tuple[_Key, str]]:
+        """The first node of each direction under all conditions, and how it is called in a talk's words."""
         for direction in self._script.starts:
-            talk = begin(self._script, "inbound" if direction == "inbound" else "outbound")
-            label = "（着信）" if direction == "inbound" else ""
-            yield Node(self._folded(talk, ()), ()), label
+            asked = sorted(self._live.conditions(self._script.starts[direction], None))
+            for held in itertools.product((True, False), repeat=len(asked)):
+                holds = dict(zip(asked, held, strict=True))
+                talk = begin(self._script, "inbound" if direction == "inbound" else "outbound", holds)
+                names = frozenset(name for name, value in holds.items() if value)
+                yield self.key(talk, (), names), "（着信）" if direction == "inbound" else ""
 
-    def way(self, state: State, answer: Answer) -> _Way:
-        """What taking `answer` in `state` depends on."""
-        asked = set(_conditions(self._script, answer))
-        kinds = self._script.conditions
-        return _Way(
-            answer,
-            frozenset(answer.needs) if answer.from_anywhere else frozenset(answer.needs) & frozenset(state.asks),
-            tuple(sorted(name for name in asked if kinds.get(name) == "call")),
-            tuple(sorted(name for name in asked if kinds.get(name) == "screen")),
-            own=not answer.from_anywhere,
-        )
+    def steps(self, node: Node) -> Iterator[tuple[_Way, Taken | NotTaken, frozenset[str]]]:
+        """Every way in which an answer can be taken in a node."""
+        talk = node.talk
+        held = dict.fromkeys(node.holds, True)
+        for way in self._ways.get(talk.state, ()):
+            missing = frozenset(way.answer.needs) - way.given - talk.filled if way.own else _NONE
+            for screen in way.screens:
+                holds = {**held, **screen} if screen else held
+                taken = step(self._script, talk, way.answer, way.given | missing, holds)
+                if isinstance(taken, Taken) or taken.reason != "condition":
+                    yield way, taken, missing
 
-    def edges(self, node: Node, way: _Way) -> Iterator[Edge]:
-        """Every way in which the answer can be taken here."""
-        missing = frozenset(way.answer.needs) - way.given - node.talk.filled if way.own else frozenset()
-        fields = way.given | missing
-        for holds, conditions in self._holds(node, way):
-            taken = step(self._script, node.talk, way.answer, fields, holds)
-            if isinstance(taken, Taken):
-                after = Node(self._folded(taken.talk, taken.codes), conditions)
-                yield Edge(node, way.answer, taken, after, missing)
-            elif taken.reason != "condition":
-                yield Edge(node, way.answer, taken, None, missing)
-
-    def _holds(self, node: Node, way: _Way) -> Iterator[tuple[Mapping[str, bool], tuple[tuple[str, bool], ...]]]:
-        """What may hold: the call's conditions as far as they are fixed, all else both ways."""
-        fixed = dict(node.conditions)
-        if not way.call and not way.screen:
-            yield fixed, node.conditions
-            return
-        open_calls = [name for name in way.call if name not in fixed]
-        for values in itertools.product((True, False), repeat=len(open_calls)):
-            call = {**fixed, **dict(zip(open_calls, values, strict=True))}
-            conditions = tuple(sorted(call.items()))
-            for screen in itertools.product((True, False), repeat=len(way.screen)):
-                yield {**call, **dict(zip(way.screen, screen, strict=True))}, conditions
-
-    def _folded(self, talk: Talk, codes: tuple[str, ...]) -> Talk:
+    def key(self, talk: Talk, codes: tuple[str, ...], holds: frozenset[str]) -> _Key:
+        """What makes the node of a talk."""
+        settled = talk.settled is not None
         if talk.state == END:
-            return Talk(END, settled=self._settled if talk.settled else None)
-        effects = talk.effects
-        if "emergency" in effects or (codes and not _QUIETING_CODES.isdisjoint(codes)):
-            effects = effects | {QUIET}
-        known = self._kept.get((talk.filled, effects))
-        if known is None:
-            known = (talk.filled & self._wanted, effects & _KEPT_EFFECTS)
-            self._kept[talk.filled, effects] = known
+            return _Key(END, None, None, _NONE, (), settled, _NONE, _NONE)
+        pair = (talk.state, talk.return_to)
+        matters = self._matters.get(pair)
+        if matters is None:
+            matters = self._matters[pair] = (self._live.fields(*pair), self._live.conditions(*pair))
+        effects = talk.effects & _KEPT_EFFECTS
+        if "emergency" in talk.effects or not _QUIETING_CODES.isdisjoint(codes):
+            effects |= {QUIET}
         counts = talk.counts
         if counts:
             counts = tuple((name, min(number, self._caps[name])) for name, number in counts)
-        settled = self._settled if talk.settled else None
-        return Talk(talk.state, talk.party, talk.return_to, known[0], counts, settled, known[1])
+        party: Party | None = talk.party if self._parties_differ or not talk.party else "householder"
+        return _Key(*pair[:1], party, pair[1], talk.filled & matters[0], counts, settled, effects, holds & matters[1])
+
+    def node(self, key: _Key) -> Node:
+        settled = self._code if key.settled else None
+        talk = Talk(key.state, key.party, key.return_to, key.filled, key.counts, settled, key.effects)
+        return Node(talk, key.holds)
+
+    def _way(self, state: State, answer: Answer) -> _Way:
+        kinds = self._script.conditions
+        asked = sorted({n for n in asked_conditions(self._script, answer) if kinds.get(n) == "screen"})
+        values = itertools.product((True, False), repeat=len(asked))
+        return _Way(
+            answer,
+            given_fields(state, answer),
+            tuple(dict(zip(asked, each, strict=True)) for each in values),
+            own=not answer.from_anywhere,
+            judged=_can_break(self._script, answer),
+        )
 
 
-def _conditions(script: Script, answer: Answer) -> Iterator[str]:
-    """The conditions on which an answer's course depends, those of the states that it enters included."""
-    choices: list[Choice | None] = [answer.to, answer.settles]
-    choices += [script.states[name].settles for name in targets(answer) if name in script.states]
-    for choice in choices:
-        for condition, _ in choice.branches if choice else ():
-            yield condition.name
-    if answer.only_if:
-        yield answer.only_if.name
+_NONE: frozenset[str] = frozenset()
 
 
-def _wanted_fields(script: Script) -> frozenset[str]:
-    """The fields whose being filled can still matter after the answer that filled them."""
-    wanted = set().union(*fields_in_lines(script).values())
-    for state in script.states.values():
-        effects = set(state.does)
-        for answer in state.answers.values():
-            effects |= set(answer.does)
-            if not answer.from_anywhere:
-                wanted |= set(answer.needs) - set(state.asks)
-        wanted |= {name for effect in effects for name in EFFECT_NEEDS.get(effect, ())}
-    for disposition in script.dispositions.values():
-        wanted |= {name for effect in disposition.makes for name in EFFECT_NEEDS.get(effect, ())}
-    return frozenset(wanted)
+def _can_break(script: Script, answer: Answer) -> bool:
+    """Whether an answer does, settles or verifies anything, ends, or resumes."""
+    ahead = targets(answer)
+    entered = [script.states[name] for name in ahead if name in script.states]
+    return bool(
+        answer.does
+        or answer.settles
+        or answer.verifies
+        or END in ahead
+        or RESUME in ahead
+        or any(state.does or state.settles for state in entered)
+    )
+
+
+def _parties_differ(script: Script) -> bool:
+    """Whether any condition tells a householder from a spouse."""
+    return any(
+        name in ("householder", "spouse")
+        for state in script.states.values()
+        for answer in state.answers.values()
+        for name in asked_conditions(script, answer)
+    )
 
 
 def _caps(script: Script) -> dict[str, int]:
-    """For each counted answer the number from which on every one of its name is spent."""
+    """For each counted answer the number from which on the next one of its name is spent everywhere."""
     caps: dict[str, int] = {}
     for state in script.states.values():
         for answer in state.answers.values():
             if answer.at_most is not None:
-                caps[answer.name] = max(caps.get(answer.name, 0), answer.at_most + 1)
+                caps[answer.name] = max(caps.get(answer.name, 0), answer.at_most)
     return caps
