@@ -55,8 +55,9 @@ class Step:
     holds: Mapping[str, bool]
 
 
+@cache
 def load(path: Path) -> dict[str, Any]:
-    """The golden as plain data."""
+    """The golden as plain data; not to be changed."""
     loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     return loaded
 
