@@ -120,8 +120,11 @@ _ENVIRONMENT = _environment()
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> tuple[Template, tuple[str, ...]]:
-    """A held template and the names that it uses."""
-    return _ENVIRONMENT.from_string(source), tuple(wording(source).names)
+    """A held template and the names that it uses. Raises TemplateError for what no line may do."""
+    taken = wording(source)
+    if taken.faults:
+        raise TemplateError(taken.faults[0].what)
+    return _ENVIRONMENT.from_string(source), tuple(taken.names)
 
 
 @lru_cache(maxsize=4096)
@@ -202,7 +205,7 @@ def _dotted(node: nodes.Name | nodes.Getattr) -> Iterator[tuple[str, int] | Line
     while isinstance(inner, nodes.Getattr):
         attributes.append(inner.attr)
         inner = inner.node
-    if not isinstance(inner, nodes.Name) or any(part.startswith("_") for part in (inner.name, *attributes)):
+    if not isinstance(inner, nodes.Name) or inner.name == "self" or any(a.startswith("_") for a in attributes):
         yield LineFault("attribute", node.lineno, "台詞は事実の名前のほか、何にも触れられません")
         return
     yield ".".join((inner.name, *reversed(attributes))), node.lineno
