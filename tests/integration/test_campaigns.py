@@ -28,6 +28,7 @@ from models.tables import (
     households,
     metadata,
     municipalities,
+    organisations,
     payments,
     phone_numbers,
     queue_entries,
@@ -53,8 +54,6 @@ DRAFT = Draft("11月の架電", NHI, HASH)
 @pytest.fixture
 def people(database: Database, clock: SimulatedClock) -> dict[str, int]:
     """Accounts by role, and a published script."""
-    from models.tables import organisations  # noqa: PLC0415
-
     with database.write() as conn:
         organisation = new_id(conn, organisations, MUNICIPALITY)
         conn.execute(

@@ -316,7 +316,7 @@ def test_a_case_that_is_not_called_goes_back(shift: Shift) -> None:
 @pytest.mark.parametrize(
     "fault", [None, Fault.DUPLICATED, Fault.REORDERED, Fault.LATE, Fault.LOST, Fault.TIMEOUT_BEFORE]
 )
-@pytest.mark.parametrize("kind", ["busy", "no_answer", "invalid_number"])
+@pytest.mark.parametrize("kind", ["busy", "no_answer"])
 def test_however_events_arrive_the_call_ends_the_same(shift: Shift, fault: Fault | None, kind: Any) -> None:
     shift.does[:] = [Happening(seconds(2), "ringing"), Happening(seconds(9), kind)]
     shift.dial()
@@ -328,7 +328,7 @@ def test_however_events_arrive_the_call_ends_the_same(shift: Shift, fault: Fault
         with suppress(PhoneUnavailableError):
             ended += [heard for heard in shift.board.listen() if heard.closed]
     shift.board.recover(patience=timedelta(0))
-    assert shift.call.disposition == {"busy": "BZ", "no_answer": "NA", "invalid_number": "DN"}[kind]
+    assert shift.call.disposition == {"busy": "BZ", "no_answer": "NA"}[kind]
     assert len(ended) == (0 if fault is Fault.LOST else 1)
 
 
