@@ -71,6 +71,7 @@ def save_expectation(path: Path, expect: Mapping[str, Any]) -> None:
     golden["expect"] = dict(expect)
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(golden, file)
+    load.cache_clear()
 
 
 @cache
