@@ -291,7 +291,7 @@ class Switchboard:
             return Heard(row.id, "ended", closed=self.finish(row.id, SYSTEM))
         if now >= (row.placed_at or row.opened_at) + longest:
             return self._give_up(row)
-        if row.line_state == "ended" or row.direction == "inbound":
+        if row.line_state == "ended":
             return Heard(row.id, row.line_state)
         return self._ask(row) if row.line_state == "placing" else self._ask_for_news(row)
 
@@ -351,7 +351,6 @@ _COLUMNS = (
     calls.c.campaign_id,
     calls.c.household_id,
     calls.c.operator_id,
-    calls.c.direction,
     calls.c.attempt_ref,
     calls.c.provider_ref,
     calls.c.line_state,

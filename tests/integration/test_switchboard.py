@@ -503,3 +503,22 @@ def test_recovery_itself_may_fail_and_be_repeated(shift: Shift, operation: Opera
     assert shift.board.recover(patience=timedelta(0)).in_review == (shift.call.id,)
     assert shift.board.recover(patience=timedelta(0)).closed == (shift.call.id,)
     assert shift.dialled == 1
+
+
+def test_a_call_that_another_process_may_be_placing_is_left_alone(shift: Shift) -> None:
+    deal = shift.deal()
+    opening, _ = shift.board._opening(deal, shift.world.operator)
+    call_id = shift.world.calls.open(opening, placing=True)
+    shift.world.clock.advance(seconds(59))
+    assert shift.board.recover().in_review == ()
+    shift.world.clock.advance(seconds(1))
+    assert shift.board.recover().in_review == (call_id,)
+
+
+def test_a_call_that_was_opened_and_never_intended_ends_as_our_fault(shift: Shift) -> None:
+    deal = shift.deal()
+    opening, _ = shift.board._opening(deal, shift.world.operator)
+    shift.world.calls.open(opening)
+    shift.world.clock.advance(seconds(60))
+    assert shift.board.recover().closed == (shift.call.id,)
+    assert (shift.call.disposition, shift.call.attempt, shift.entry.state) == ("TF", 0, "scheduled")
