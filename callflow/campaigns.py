@@ -75,6 +75,11 @@ def next_state(state: str, act: Act) -> str:
     return target
 
 
+def rules_of(campaign: Row[Any], base: Rules) -> Rules:
+    """The rules of a campaign: those of its claim type, tightened by its own."""
+    return Rules(campaign.id, base.policy.tightened(json.loads(campaign.policy)), base.calendar)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a new campaign is made of. `settings`: the script's; `policy`: tighter than the configuration."""

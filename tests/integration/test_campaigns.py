@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from callflow.campaigns import MOVES, Act, Campaigns, Draft, Plan, next_state, plan_of
+from callflow.campaigns import MOVES, Act, Campaigns, Draft, Plan, next_state, plan_of, rules_of
 from callflow.clock import SimulatedClock
 from callflow.errors import InputError, NotFoundError, RefusedError
 from callflow.planning import Exclusion, edges, oldest_fresh, years_before
+from callflow.progress import first_in_queue, progress
 from models.calling import CAMPAIGN_STATES
 from models.database import Database
 from models.ids import new_id
@@ -37,12 +38,12 @@ from models.tables import (
 )
 from scheduler import queue
 from scheduler.calendar import Calendar
-from scheduler.dealing import Rules
+from scheduler.dealing import Rules, record_refusal
 from scheduler.facts import years_later
 from scheduler.policy import judge
 from scheduler.settings import Policy
 from scheduler.snapshot import facts_for
-from scheduler.verdict import Reason, Refused
+from scheduler.verdict import Block, Reason, Refused
 from tests.world import MUNICIPALITY, account, add_case
 
 NHI = "national_health_insurance"
@@ -381,3 +382,36 @@ def test_every_state_either_allows_an_act_or_says_when_it_would(act: Act, before
 def test_there_is_no_such_campaign(database: Database, clock: SimulatedClock, word: str) -> None:
     with database.read() as conn, pytest.raises(NotFoundError):
         Campaigns(conn, MUNICIPALITY, clock.now()).named(word)
+
+
+def test_progress_counts_the_queue_the_calls_and_what_was_not_dialled(
+    database: Database, clock: SimulatedClock, people: dict[str, int]
+) -> None:
+    with database.write() as conn:
+        made = [add_case(conn, number) for number in range(1, 6)]
+    campaign_id, _ = create(database, clock, people["supervisor"])
+    now = clock.now()
+    with database.write() as conn:
+        conn.execute(update(queue_entries).where(queue_entries.c.case_id > 2).values(due_at=now + timedelta(days=1)))
+        queue.wake(conn, MUNICIPALITY, now)
+        hours = Refused((Block(Reason.OUT_OF_HOURS), Block(Reason.DAY_CAP)), None)
+        for case, refused in zip(made[:2], (hours, Refused((Block(Reason.DAY_CAP),), None)), strict=True):
+            record_refusal(conn, MUNICIPALITY, case.case_id, now, refused, "placing", campaign_id)
+    with database.read() as conn:
+        found = progress(conn, MUNICIPALITY, campaign_id)
+        first = first_in_queue(conn, MUNICIPALITY, campaign_id, 3)
+    assert found.queue == {"ready": 2, "scheduled": 3}
+    assert (found.refused_dials, found.refusals) == (2, {"day_cap": 2, "out_of_hours": 1})
+    assert (found.live_calls, found.in_review, found.outcomes) == (0, 0, {})
+    assert found.next_due_at == now + timedelta(days=1)
+    assert [(each.case_id, each.state) for each in first] == [(1, "ready"), (2, "ready"), (3, "scheduled")]
+
+
+def test_a_campaigns_rules_are_those_of_its_type_only_tighter(
+    database: Database, clock: SimulatedClock, people: dict[str, int]
+) -> None:
+    draft = replace(DRAFT, policy={"attempts_per_day": 1})
+    campaign_id, _ = create(database, clock, people["supervisor"], draft)
+    with database.read() as conn:
+        rules = rules_of(Campaigns(conn, MUNICIPALITY, clock.now()).get(campaign_id), RULES)
+    assert (rules.campaign_id, rules.policy.attempts_per_day, rules.calendar) == (campaign_id, 1, RULES.calendar)
