@@ -116,3 +116,28 @@ def test_every_script_has_the_outcomes_of_the_domain(path: Path) -> None:
     script = read(path)
     assert {code for code, one in script.dispositions.items() if one.source == "talk"} == set(TALK.split())
     assert {code for code, one in script.dispositions.items() if one.source == "line"} == set(LINE.split())
+
+
+def test_attempt_contact_and_right_party_stand_as_in_the_domains_table() -> None:
+    codes = read(SCRIPTS / "nhi-premium.yaml").dispositions
+    silent = "NA BZ FX DN NW AM0 AM1 TF"
+    assert {code for code, one in codes.items() if one.attempt == 0} == {"TF"}
+    assert {code for code, one in codes.items() if one.contact == "0"} == set(silent.split())
+    assert {code for code, one in codes.items() if one.contact == "log"} == {"UD"}
+    always = "PP PX PD PR DD HS HC HR IN RF DA DQ HU1"
+    by_log = "CB CP AV EM MV LG HI GD LW NC OS UD"
+    assert {code for code, one in codes.items() if one.right_party == "yes"} == set(always.split())
+    assert {code for code, one in codes.items() if one.right_party == "any"} == set(by_log.split())
+
+
+def test_a_dead_number_and_a_fax_are_not_dialled_again() -> None:
+    codes = read(SCRIPTS / "nhi-premium.yaml").dispositions
+    assert {code for code, one in codes.items() if "number_invalid" in one.makes} == {"FX", "DN"}
+
+
+def test_no_form_goes_to_an_address_that_must_not_get_one() -> None:
+    codes = read(SCRIPTS / "nhi-premium.yaml").dispositions
+    stopped = {code for code, one in codes.items() if "living_report" in one.cancels}
+    assert stopped == {"DV", "DC", "GD", "LW"}
+    assert stopped == {code for code, one in codes.items() if "suppress" in one.makes}
+    assert min(codes[code].rank for code in stopped) > max(one.rank for c, one in codes.items() if c not in stopped)
