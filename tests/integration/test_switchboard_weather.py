@@ -57,7 +57,7 @@ class Weather:
         self.dialled: list[str] = []
         self._salts = count(1)
         with database.write() as conn:
-            for number in range(1, 9):
+            for number in range(1, 15):
                 case = add_case(conn, number)
                 if number % 3 == 0:
                     add_case(conn, number + 20, household=case.household_id)
@@ -127,6 +127,8 @@ class Weather:
         dealt = self.board.deal(operator, [1])
         if isinstance(dealt, Deal):
             self.wait()
+            if self.chance.random() < 0.2:
+                self.settle(dealt.claim.case_id)
             self.board.dial(dealt, operator)
 
     def listen(self) -> None:
@@ -152,8 +154,12 @@ class Weather:
         self.board.recover()
 
     def pay(self) -> None:
+        with self.database.read() as conn:
+            self.settle(self.chance.choice(conn.execute(select(cases.c.id)).scalars().all()))
+
+    def settle(self, case: int) -> None:
+        """Everything is paid, at whatever moment."""
         with self.database.write() as conn:
-            case = self.chance.choice(conn.execute(select(cases.c.id)).scalars().all())
             conn.execute(update(cases).where(cases.c.id == case).values(status="paid"))
             conn.execute(update(arrears).where(arrears.c.case_id == case).values(unpaid=0, paid=12_000))
 
@@ -174,12 +180,13 @@ class Weather:
         assert len(households) == len(set(households))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_no_call_is_placed_twice_or_against_the_rules_and_each_comes_to_an_end(
     database: Database, clock: SimulatedClock, seed: int
 ) -> None:
     weather = Weather(database, clock, seed)
-    for _ in range(150):
+    clock.advance(timedelta(hours=6 * seed))  # the last shift runs into the end of the hours
+    for _ in range(120):
         weather.step()
         weather.phone._faults["list"].clear()
         weather.check()
@@ -193,7 +200,7 @@ def test_whatever_happens_no_call_is_placed_twice_or_against_the_rules_and_each_
         ended = conn.execute(select(calls)).all()
         states = set(conn.execute(select(queue_entries.c.state)).scalars())
         verdicts = list(verify_all(conn, Shelf(), MUNICIPALITY))
-    assert len(weather.dialled) >= 5
+    assert len(weather.dialled) >= 3
     assert not any(row.live for row in ended)
     assert all(row.disposition for row in ended)
     assert "claimed" not in states
