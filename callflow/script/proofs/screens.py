@@ -22,6 +22,11 @@ def screen_findings(script: Script) -> Iterator[Finding]:
             yield from _line_codes(script, answer.settles, answer.mark, f"応答 {answer.name} ")
         yield from _line_codes(script, state.settles, state.mark, f"場面 {state.name} ")
         yield from _no_answers(state)
+    for name in dict.fromkeys(script.starts.values()):
+        first = script.states.get(name)
+        if first and (first.does or first.settles):
+            what = f"最初の場面 {name} は、何も答えられないうちに does か settles を起こします"
+            yield Finding("start_does", name, first.mark, what, "応答に移してください")
     for code in FORM_CANCELLING:
         disposition = script.dispositions.get(code)
         if disposition and "living_report" not in disposition.cancels:

@@ -74,6 +74,7 @@ PROVED = [
     ("template", "{ ward }}から水道", "{ ward から水道", "{{ ward から"),
     ("template", "{ ward }}から水道", "{ ward | upper }}から水道", "{{ ward | upper"),
     ("template", "{{ ward }}から水道", "{% for x in ward %}{% endfor %}から水道", "{% for"),
+    ("start_does", "    reveals: {full: topic, short: name}\n", "    reveals: {full: topic, short: name}\n    settles: TP\n", "  greeting:"),
     ("line_code", "from: talk, rank: 12", "from: line, rank: 12", "  declined:"),
 ]  # fmt: skip
 
