@@ -17,7 +17,7 @@ from scheduler.snapshot import facts_for
 from scheduler.verdict import Allowed, Block, Refused
 
 _WEEKDAYS = "月火水木金土日"
-_QUEUE_WORDS = {
+QUEUE_WORDS = {
     "scheduled": "予定",
     "ready": "架電待ち",
     "claimed": "担当者に割り当て済み",
@@ -100,7 +100,7 @@ def in_words(told: Explanation) -> list[str]:
     lines.append(f"  {told.rank.ja}")
     if told.queue_state:
         due = f"、{moment(told.due_at)} から" if told.due_at and told.queue_state in ("scheduled", "ready") else ""
-        lines.append(f"  待ち行列: {_QUEUE_WORDS[told.queue_state]}{due}")
+        lines.append(f"  待ち行列: {QUEUE_WORDS[told.queue_state]}{due}")
     return lines
 
 

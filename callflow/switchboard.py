@@ -320,7 +320,10 @@ class Switchboard:
         return Heard(row.id, "ended", closed=closed)
 
     def _release(self, conn: Connection, closed: Closed) -> None:
-        """Joins the transaction that ends a call: its case is due when it may next be called."""
+        """Joins the transaction that ends a call: its case is due when it may next be called.
+
+        A claim that ran out meanwhile is another's now and is left alone.
+        """
         if closed.campaign_id is None:
             return
         now = self._clock.now()
@@ -328,8 +331,7 @@ class Switchboard:
         claim = Claim(
             self._municipality_id, closed.campaign_id, closed.case_id, row.household_id, "", closed.fence, now
         )
-        if queue.holds(conn, claim):
-            dealing.put_back(conn, claim, self._rules_of(closed.campaign_id), now)
+        dealing.put_back(conn, claim, self._rules_of(closed.campaign_id), now)
 
     def _own(self, kind: line.LineEventKind, cause: str) -> LineEvent:
         return LineEvent(kind, self._clock.now(), cause=cause)
