@@ -155,7 +155,9 @@ class Campaigns:
 
     def resume(self, campaign_id: int, by: int, supervisor_id: int | None = None) -> None:
         """Dialling goes on; the supervisor is the one given, else the one before."""
-        supervisor = supervisor_id if supervisor_id is not None else self.get(campaign_id).supervisor_id
+        row = self.get(campaign_id)
+        next_state(row.state, "resume")
+        supervisor = supervisor_id if supervisor_id is not None else row.supervisor_id
         if supervisor is None:
             raise RefusedError("業務責任者がいません", mend="--supervisor で指定してください")
         self._move(campaign_id, "resume", by, supervisor_id=self._on_shift(supervisor))

@@ -1,0 +1,202 @@
+"""The campaign and dial commands, as a person at a terminal meets them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import insert, update
+from typer.testing import CliRunner
+
+from callflow.cli import campaign, dial
+from callflow.clock import Clock, SimulatedClock
+from callflow.errors import CallflowError, InputError, NotFoundError, RefusedError, UsageError
+from callflow.script.reader import read
+from models.database import Database
+from models.tables import accounts, cases, metadata, municipalities, organisations, script_versions
+from scheduler import queue
+from scheduler.calendar import Calendar
+from scheduler.dealing import Rules
+from scheduler.settings import Policy
+from tests.conftest import START
+from tests.world import MUNICIPALITY, SCRIPTS, account, add_case
+
+NHI = "national_health_insurance"
+PLAN = ("campaign", "plan", "11月の架電", "--claim-type", NHI, "--script", "nhi-premium")
+
+
+@dataclass
+class Here:
+    database: Database
+    clock: Clock
+    municipality_id: int
+    actor_id: int
+
+    def rules(self, claim_type: str) -> Rules:
+        assert claim_type == NHI
+        return Rules(0, Policy(), Calendar())
+
+
+class Terminal:
+    """Types commands over one small SQLite database; errors come as they are raised."""
+
+    def __init__(self, here: Here) -> None:
+        self.here = here
+        self._app = typer.Typer()
+        self._app.add_typer(campaign.app, name="campaign")
+        self._app.add_typer(dial.app, name="dial")
+
+    def type(self, *words: str) -> str:
+        result = CliRunner().invoke(self._app, list(words), obj=self.here, catch_exceptions=True)
+        if isinstance(result.exception, CallflowError):
+            raise result.exception
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.stdout
+
+    def data(self, *words: str) -> Any:
+        return json.loads(self.type(*words, "--json"))
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    clock = SimulatedClock(START)
+    database = Database(f"sqlite:///{tmp_path}/callflow.sqlite")
+    metadata.create_all(database.engine)
+    with database.write() as conn:
+        conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
+        conn.execute(
+            insert(organisations).values(municipality_id=MUNICIPALITY, id=1, kind="contractor", name="見本センター")
+        )
+        supervisor = account(conn, 1, "sv01", "見本 責任", "supervisor", clock.now())
+        operator = account(conn, 1, "op01", "見本 一号", "operator", clock.now())
+        script = read(SCRIPTS / "nhi-premium.yaml")
+        for version, content_hash in ((1, "1" * 64), (2, script.content_hash)):
+            conn.execute(
+                insert(script_versions).values(
+                    municipality_id=MUNICIPALITY,
+                    hash=content_hash,
+                    name="nhi-premium",
+                    version=version,
+                    sources=json.dumps(dict(script.sources), ensure_ascii=False),
+                    published_at=clock.now(),
+                    published_by=supervisor,
+                    approved_by=operator,
+                )
+            )
+        for number in range(1, 4):
+            add_case(conn, number)
+        conn.execute(update(cases).where(cases.c.id == 3).values(status="staff"))
+    return Terminal(Here(database, clock, MUNICIPALITY, supervisor))
+
+
+def test_a_plan_says_how_many_are_called_and_why_the_others_are_not(terminal: Terminal) -> None:
+    said = terminal.type(*PLAN)
+    assert "キャンペーン 1「11月の架電」 下書き" in said
+    assert "待ち行列に 2 件を加えました" in said
+    assert "区職員が対応中" in said
+    (one,) = terminal.data("campaign", "list")
+    assert one["plan"] == {"total": 3, "included": 2, "excluded": {"staff": 1}}
+    assert one["script"] == read(SCRIPTS / "nhi-premium.yaml").content_hash
+
+
+def test_a_trial_plan_writes_nothing(terminal: Terminal) -> None:
+    assert "何も書いていません" in terminal.type(*PLAN, "--dry-run")
+    assert terminal.data("campaign", "list") == []
+
+
+def test_planning_again_adds_what_has_become_callable(terminal: Terminal) -> None:
+    terminal.type(*PLAN)
+    with terminal.here.database.write() as conn:
+        conn.execute(update(cases).values(status="open"))
+    again = terminal.data("campaign", "plan", "11月の架電")
+    assert (again["added"], again["plan"]["included"]) == (1, 3)
+
+
+def test_from_start_to_stop(terminal: Terminal) -> None:
+    terminal.type(*PLAN, "--policy", "attempts_per_day=1", "--set", "opening=minimal")
+    assert "稼働中" in terminal.type("campaign", "start", "1", "--supervisor", "sv01")
+    assert "一時停止（昼休み）" in terminal.type("campaign", "pause", "11月の架電", "--reason", "昼休み")
+    assert "稼働中" in terminal.type("campaign", "resume", "1")
+    assert "終了（期間終了）" in terminal.type("campaign", "stop", "1", "--reason", "期間終了")
+    status = terminal.data("campaign", "status", "1")
+    assert (status["state"], status["queue"]) == ("stopped", {"done": 2})
+    assert "待ち行列: 終了 2" in terminal.type("campaign", "status", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (("start", "1"), UsageError, "--supervisor"),
+        (("start", "1", "--supervisor", "op01"), RefusedError, "業務責任者"),
+        (("start", "1", "--supervisor", "nobody"), NotFoundError, "利用者"),
+        (("resume", "1"), RefusedError, "再開できません"),
+        (("status", "2"), NotFoundError, "キャンペーン 2"),
+        (("plan", "別の"), UsageError, "--claim-type"),
+        (("plan", "別の", "--claim-type", "tax"), UsageError, "tax"),
+        (("plan", "別の", "--claim-type", NHI), UsageError, "--script"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "no"), InputError, "台本"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--set", "x"), UsageError, "名前=値"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--policy", "a=b"), UsageError, "整数"),
+        (
+            ("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--set", "a=b"),
+            UsageError,
+            "opening=minimal",
+        ),
+        (
+            ("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--policy", "attempts_per_day=9"),
+            InputError,
+            "attempts_per_day",
+        ),
+    ],
+)
+def test_a_mistake_is_named_and_changes_nothing(
+    terminal: Terminal, words: tuple[str, ...], error: type[CallflowError], says: str
+) -> None:
+    terminal.type(*PLAN)
+    before = terminal.data("campaign", "list")
+    with pytest.raises(error) as raised:
+        terminal.type("campaign", *words)
+    assert says in str(raised.value)
+    assert terminal.data("campaign", "list") == before
+
+
+def test_the_queue_in_the_order_of_dealing(terminal: Terminal) -> None:
+    terminal.type(*PLAN)
+    assert "稼働中のキャンペーンはありません" in terminal.type("dial", "queue")
+    terminal.type("campaign", "start", "1", "--supervisor", "sv01")
+    with terminal.here.database.write() as conn:
+        queue.wake(conn, MUNICIPALITY, terminal.here.clock.now())
+    (one,) = terminal.data("dial", "queue")
+    assert [(each["case"], each["state"]) for each in one["next"]] == [(1, "ready"), (2, "ready")]
+    assert "案件 1" in terminal.type("dial", "queue", "--campaign", "1", "-n", "1")
+
+
+def test_a_case_is_explained_by_its_id_and_by_its_addressee_number(terminal: Terminal) -> None:
+    terminal.type(*PLAN)
+    for word in ("1", "0010000001"):
+        assert "キャンペーンが稼働していません" in terminal.type("dial", "explain", word)
+    terminal.type("campaign", "start", "1", "--supervisor", "sv01")
+    assert "いま架電できます" in terminal.type("dial", "explain", "1")
+    assert isinstance(terminal.here.clock, SimulatedClock)
+    terminal.here.clock.advance(timedelta(hours=9))
+    (told,) = terminal.data("dial", "explain", "1")
+    assert (told["callable"], told["next_at"]) == (False, "2026-11-25T09:00:00+09:00")
+
+
+def test_a_case_that_is_none_is_not_repeated_back(terminal: Terminal) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        terminal.type("dial", "explain", "0019999999")
+    assert "0019999999" not in str(raised.value)
+
+
+def test_accounts_that_are_closed_start_nothing(terminal: Terminal) -> None:
+    terminal.type(*PLAN)
+    with terminal.here.database.write() as conn:
+        conn.execute(update(accounts).values(disabled_at=START))
+    with pytest.raises(RefusedError):
+        terminal.type("campaign", "start", "1", "--supervisor", "sv01")
