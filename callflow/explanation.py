@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, or_, select
 
 from callflow.clock import TOKYO
-from models.tables import campaigns, cases, debtors, queue_entries
+from models.tables import campaigns, cases, debtors, households, queue_entries
 from scheduler.dealing import Rules
 from scheduler.ranking import Choice, Rank, choose, rank
 from scheduler.snapshot import facts_for
@@ -51,15 +51,24 @@ class Explanation:
         return verdict.earliest if isinstance(verdict, Refused) else self.at
 
 
-def find_cases(conn: Connection, municipality_id: int, word: str) -> list[int]:
-    """The ids of the cases meant by a case id or a 宛名番号; empty if there is none."""
+def find_cases(conn: Connection, municipality_id: int, word: str, *, protected: bool = True) -> list[int]:
+    """The ids of the cases meant by a case id or a 宛名番号; empty if there is none.
+
+    `protected` False: cases of protected households (支援措置) are not there.
+    """
     meant = [debtors.c.addressee_no == word]
     if word.isascii() and word.isdigit() and len(word) <= 18:
         meant.append(cases.c.id == int(word))
     joined = cases.join(
         debtors, (debtors.c.municipality_id == cases.c.municipality_id) & (debtors.c.id == cases.c.debtor_id)
     )
+    joined = joined.join(
+        households,
+        (households.c.municipality_id == cases.c.municipality_id) & (households.c.id == cases.c.household_id),
+    )
     query = select(cases.c.id).select_from(joined).where(cases.c.municipality_id == municipality_id, or_(*meant))
+    if not protected:
+        query = query.where(~households.c.protected)
     return list(conn.execute(query.order_by(cases.c.id)).scalars())
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Row, func, select
 
 from callflow.campaigns import Campaigns, Draft, Plan
 from callflow.cli.campaign_words import campaign_data, head_line, plan_lines, progress_data, progress_lines
-from callflow.cli.setting import Setting, say
+from callflow.cli.context import Context
+from callflow.cli.output import say
 from callflow.errors import InputError, NotFoundError, UsageError, Where
 from callflow.progress import progress
-from callflow.shelf import Shelf
 from models.cases import CLAIM_TYPES
 from models.tables import accounts, script_versions
 
@@ -41,7 +41,7 @@ def plan(
 
     例: callflow campaign plan 11月の架電 --claim-type national_health_insurance --script nhi-premium
     """
-    here: Setting = ctx.obj
+    here = _acting(ctx)
     with here.database.read() if dry_run else here.database.write() as conn:
         desk = _desk(here, conn)
         known = _known(desk, name)
@@ -54,7 +54,7 @@ def plan(
             row = desk.get(known.id)
         else:
             script_hash = _script_hash(conn, here.municipality_id, script)
-            chosen = _settings(conn, here.municipality_id, script_hash, _pairs("set", setting))
+            chosen = _settings(here, conn, script_hash, _pairs("set", setting))
             draft = Draft(name, kind, script_hash, chosen, _numbers(policy))
             campaign_id, counted = desk.create(draft, rules, here.actor_id)
             row, added = desk.get(campaign_id), counted.included
@@ -71,7 +71,7 @@ def start(
     supervisor: Annotated[str, typer.Option("--supervisor", help="勤務中の業務責任者のログイン名")] = "",
 ) -> None:
     """架電を始める。業務責任者がいなければ始められない。"""
-    here: Setting = ctx.obj
+    here = _acting(ctx)
     if not supervisor:
         raise UsageError("--supervisor が要ります", mend="勤務中の業務責任者のログイン名を指定してください")
     with here.database.write() as conn:
@@ -84,7 +84,7 @@ def start(
 @app.command()
 def pause(ctx: typer.Context, campaign: Named, reason: Reason = "") -> None:
     """新しい架電を止める。つながっている通話は続く。"""
-    here: Setting = ctx.obj
+    here = _acting(ctx)
     with here.database.write() as conn:
         desk = _desk(here, conn)
         one = desk.named(campaign).id
@@ -99,7 +99,7 @@ def resume(
     supervisor: Annotated[str, typer.Option("--supervisor", help="交代した業務責任者のログイン名")] = "",
 ) -> None:
     """一時停止から再開する。"""
-    here: Setting = ctx.obj
+    here = _acting(ctx)
     with here.database.write() as conn:
         desk = _desk(here, conn)
         one = desk.named(campaign).id
@@ -111,7 +111,7 @@ def resume(
 @app.command()
 def stop(ctx: typer.Context, campaign: Named, reason: Reason = "") -> None:
     """終える。再開はできない。"""
-    here: Setting = ctx.obj
+    here = _acting(ctx)
     with here.database.write() as conn:
         desk = _desk(here, conn)
         one = desk.named(campaign).id
@@ -122,7 +122,7 @@ def stop(ctx: typer.Context, campaign: Named, reason: Reason = "") -> None:
 @app.command()
 def status(ctx: typer.Context, campaign: Named, as_json: AsJson = False) -> None:
     """計画、待ち行列、結果、見送った発信とその理由。"""
-    here: Setting = ctx.obj
+    here: Context = ctx.obj
     with here.database.read() as conn:
         row = _desk(here, conn).named(campaign)
         found = progress(conn, here.municipality_id, row.id)
@@ -134,7 +134,7 @@ def status(ctx: typer.Context, campaign: Named, as_json: AsJson = False) -> None
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     """すべてのキャンペーン、新しい順。"""
-    here: Setting = ctx.obj
+    here: Context = ctx.obj
     with here.database.read() as conn:
         rows = _desk(here, conn).all()
     plans = [Plan.from_data(json.loads(row.plan)) for row in rows]
@@ -146,7 +146,14 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     say(lines or none, data, as_json=as_json)
 
 
-def _desk(here: Setting, conn: Connection) -> Campaigns:
+def _acting(ctx: typer.Context) -> Context:
+    """The surroundings of one who may plan and run campaigns: a supervisor, or the ward. Raises RefusedError."""
+    here: Context = ctx.obj
+    here.actor.must_be("supervisor", "staff")
+    return here
+
+
+def _desk(here: Context, conn: Connection) -> Campaigns:
     return Campaigns(conn, here.municipality_id, here.clock.now())
 
 
@@ -191,16 +198,15 @@ def _script_hash(conn: Connection, municipality_id: int, name: str) -> str:
     return str(found)
 
 
-def _settings(conn: Connection, municipality_id: int, script_hash: str, chosen: dict[str, str]) -> dict[str, str]:
-    """`chosen`, if the script has such settings and values. Raises UsageError."""
-    if not chosen:
-        return chosen
-    offered = Shelf().flow(conn, municipality_id, script_hash).script.settings
+def _settings(here: Context, conn: Connection, script_hash: str, chosen: dict[str, str]) -> dict[str, str]:
+    """The configured settings that the script has, and `chosen` over them. Raises UsageError."""
+    offered = here.shelf.flow(conn, here.municipality_id, script_hash).script.settings
     for name, value in chosen.items():
         if value not in offered.get(name, ()):
             words = "、".join(f"{each}={one}" for each, values in offered.items() for one in values)
             raise UsageError(f"台本に設定 {name}={value} はありません", mend=f"選べるもの: {words}")
-    return chosen
+    configured = {name: value for name, value in here.config.scripts.settings.items() if name in offered}
+    return {**configured, **chosen}
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from callflow.campaigns import Campaigns, rules_of
 from callflow.cli.campaign_words import head_line, progress_data, progress_lines, queue_data, queue_lines
-from callflow.cli.setting import Setting, say
+from callflow.cli.context import Context
+from callflow.cli.output import say
 from callflow.errors import NotFoundError
 from callflow.explanation import as_data, find_cases, in_words
 from callflow.explanation import explain as explain_case
@@ -30,7 +31,7 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """待ち行列の先頭を、架電する順に。名前も電話番号も出さない。"""
-    here: Setting = ctx.obj
+    here: Context = ctx.obj
     lines, data = [], []
     with here.database.read() as conn:
         desk = Campaigns(conn, here.municipality_id, here.clock.now())
@@ -50,9 +51,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """なぜ、いま架電する（しない）のか。次に架電できるのはいつか。"""
-    here: Setting = ctx.obj
+    here: Context = ctx.obj
     with here.database.read() as conn:
-        found = find_cases(conn, here.municipality_id, case)
+        found = find_cases(conn, here.municipality_id, case, protected=_sees_protected(here))
         if not found:
             raise NotFoundError("その案件はありません", mend="案件の番号か宛名番号を指定してください")
         told = [
@@ -66,7 +67,12 @@ def explain(
     say(lines[:-1], [as_data(each) for each in told], as_json=as_json)
 
 
-def _rules_of(here: Setting, conn: Connection) -> Callable[[int], Rules]:
+def _sees_protected(here: Context) -> bool:
+    """Protected households exist for the ward alone; without `--as` nobody of the ward has asked."""
+    return here.as_user is not None and here.actor.organisation_kind == "ward"
+
+
+def _rules_of(here: Context, conn: Connection) -> Callable[[int], Rules]:
     desk = Campaigns(conn, here.municipality_id, here.clock.now())
 
     def rules(campaign_id: int) -> Rules:

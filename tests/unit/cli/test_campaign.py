@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from sqlalchemy import insert, update
-from typer.testing import CliRunner
 
-from callflow.cli import campaign, dial
-from callflow.clock import Clock, SimulatedClock
+from callflow.cli.main import run
 from callflow.errors import CallflowError, InputError, NotFoundError, RefusedError, UsageError
 from callflow.script.reader import read
 from models.database import Database
-from models.tables import accounts, cases, metadata, municipalities, organisations, script_versions
+from models.tables import accounts, cases, households, metadata, municipalities, organisations, script_versions
 from scheduler import queue
-from scheduler.calendar import Calendar
-from scheduler.dealing import Rules
-from scheduler.settings import Policy
 from tests.conftest import START
 from tests.world import MUNICIPALITY, SCRIPTS, account, add_case
 
@@ -30,50 +23,47 @@ NHI = "national_health_insurance"
 PLAN = ("campaign", "plan", "11月の架電", "--claim-type", NHI, "--script", "nhi-premium")
 
 
-@dataclass
-class Here:
-    database: Database
-    clock: Clock
-    municipality_id: int
-    actor_id: int
-
-    def rules(self, claim_type: str) -> Rules:
-        assert claim_type == NHI
-        return Rules(0, Policy(), Calendar())
-
-
 class Terminal:
-    """Types commands over one small SQLite database; errors come as they are raised."""
+    """Types whole command lines over one small SQLite database, at a moment of its own."""
 
-    def __init__(self, here: Here) -> None:
-        self.here = here
-        self._app = typer.Typer()
-        self._app.add_typer(campaign.app, name="campaign")
-        self._app.add_typer(dial.app, name="dial")
+    def __init__(self, database: Database, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.database = database
+        self._capsys = capsys
+        self._patch = patch
+        self.at(START)
 
-    def type(self, *words: str) -> str:
-        result = CliRunner().invoke(self._app, list(words), obj=self.here, catch_exceptions=True)
-        if isinstance(result.exception, CallflowError):
-            raise result.exception
-        assert result.exit_code == 0, (result.output, result.exception)
-        return result.stdout
+    def at(self, now: datetime) -> None:
+        self._patch.setenv("CALLFLOW_CLOCK", now.isoformat())
 
-    def data(self, *words: str) -> Any:
-        return json.loads(self.type(*words, "--json"))
+    def attempt(self, *words: str, by: str = "sv01") -> tuple[int, str, str]:
+        code = run([*words, *(("--as", by) if by else ())])
+        said = self._capsys.readouterr()
+        return code, said.out, said.err
+
+    def type(self, *words: str, by: str = "sv01") -> str:
+        code, out, err = self.attempt(*words, by=by)
+        assert code == 0, err
+        return out
+
+    def data(self, *words: str, by: str = "sv01") -> Any:
+        return json.loads(self.type(*words, "--json", by=by))
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    clock = SimulatedClock(START)
-    database = Database(f"sqlite:///{tmp_path}/callflow.sqlite")
+def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    url = f"sqlite:///{tmp_path}/callflow.sqlite"
+    monkeypatch.setenv("CALLFLOW_DATABASE__URL", url)
+    monkeypatch.setenv("CALLFLOW_CONFIG", str(SCRIPTS.parent / "config.yaml"))
+    database = Database(url)
     metadata.create_all(database.engine)
     with database.write() as conn:
         conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
         conn.execute(
             insert(organisations).values(municipality_id=MUNICIPALITY, id=1, kind="contractor", name="見本センター")
         )
-        supervisor = account(conn, 1, "sv01", "見本 責任", "supervisor", clock.now())
-        operator = account(conn, 1, "op01", "見本 一号", "operator", clock.now())
+        conn.execute(insert(organisations).values(municipality_id=MUNICIPALITY, id=2, kind="ward", name="見本区"))
+        supervisor = account(conn, 1, "sv01", "見本 責任", "supervisor", START)
+        operator = account(conn, 1, "op01", "見本 一号", "operator", START)
         script = read(SCRIPTS / "nhi-premium.yaml")
         for version, content_hash in ((1, "1" * 64), (2, script.content_hash)):
             conn.execute(
@@ -83,7 +73,7 @@ def terminal(tmp_path: Path) -> Terminal:
                     name="nhi-premium",
                     version=version,
                     sources=json.dumps(dict(script.sources), ensure_ascii=False),
-                    published_at=clock.now(),
+                    published_at=START,
                     published_by=supervisor,
                     approved_by=operator,
                 )
@@ -91,7 +81,8 @@ def terminal(tmp_path: Path) -> Terminal:
         for number in range(1, 4):
             add_case(conn, number)
         conn.execute(update(cases).where(cases.c.id == 3).values(status="staff"))
-    return Terminal(Here(database, clock, MUNICIPALITY, supervisor))
+        account(conn, 2, "ward01", "見本 職一", "staff", START)
+    return Terminal(database, capsys, monkeypatch)
 
 
 def test_a_plan_says_how_many_are_called_and_why_the_others_are_not(terminal: Terminal) -> None:
@@ -111,7 +102,7 @@ def test_a_trial_plan_writes_nothing(terminal: Terminal) -> None:
 
 def test_planning_again_adds_what_has_become_callable(terminal: Terminal) -> None:
     terminal.type(*PLAN)
-    with terminal.here.database.write() as conn:
+    with terminal.database.write() as conn:
         conn.execute(update(cases).values(status="open"))
     again = terminal.data("campaign", "plan", "11月の架電")
     assert (again["added"], again["plan"]["included"]) == (1, 3)
@@ -159,9 +150,9 @@ def test_a_mistake_is_named_and_changes_nothing(
 ) -> None:
     terminal.type(*PLAN)
     before = terminal.data("campaign", "list")
-    with pytest.raises(error) as raised:
-        terminal.type("campaign", *words)
-    assert says in str(raised.value)
+    code, out, err = terminal.attempt("campaign", *words)
+    assert (code, out) == (error.exit_code, "")
+    assert says in err
     assert terminal.data("campaign", "list") == before
 
 
@@ -169,8 +160,8 @@ def test_the_queue_in_the_order_of_dealing(terminal: Terminal) -> None:
     terminal.type(*PLAN)
     assert "稼働中のキャンペーンはありません" in terminal.type("dial", "queue")
     terminal.type("campaign", "start", "1", "--supervisor", "sv01")
-    with terminal.here.database.write() as conn:
-        queue.wake(conn, MUNICIPALITY, terminal.here.clock.now())
+    with terminal.database.write() as conn:
+        queue.wake(conn, MUNICIPALITY, START)
     (one,) = terminal.data("dial", "queue")
     assert [(each["case"], each["state"]) for each in one["next"]] == [(1, "ready"), (2, "ready")]
     assert "案件 1" in terminal.type("dial", "queue", "--campaign", "1", "-n", "1")
@@ -182,21 +173,36 @@ def test_a_case_is_explained_by_its_id_and_by_its_addressee_number(terminal: Ter
         assert "キャンペーンが稼働していません" in terminal.type("dial", "explain", word)
     terminal.type("campaign", "start", "1", "--supervisor", "sv01")
     assert "いま架電できます" in terminal.type("dial", "explain", "1")
-    assert isinstance(terminal.here.clock, SimulatedClock)
-    terminal.here.clock.advance(timedelta(hours=9))
+    terminal.at(START + timedelta(hours=9))
     (told,) = terminal.data("dial", "explain", "1")
     assert (told["callable"], told["next_at"]) == (False, "2026-11-25T09:00:00+09:00")
 
 
 def test_a_case_that_is_none_is_not_repeated_back(terminal: Terminal) -> None:
-    with pytest.raises(NotFoundError) as raised:
-        terminal.type("dial", "explain", "0019999999")
-    assert "0019999999" not in str(raised.value)
+    code, out, err = terminal.attempt("dial", "explain", "0019999999")
+    assert (code, out) == (NotFoundError.exit_code, "")
+    assert "0019999999" not in err
 
 
 def test_accounts_that_are_closed_start_nothing(terminal: Terminal) -> None:
     terminal.type(*PLAN)
-    with terminal.here.database.write() as conn:
-        conn.execute(update(accounts).values(disabled_at=START))
-    with pytest.raises(RefusedError):
-        terminal.type("campaign", "start", "1", "--supervisor", "sv01")
+    with terminal.database.write() as conn:
+        conn.execute(update(accounts).where(accounts.c.login == "sv01").values(disabled_at=START))
+    code, _, _ = terminal.attempt("campaign", "start", "1", "--supervisor", "sv01", by="ward01")
+    assert code == RefusedError.exit_code
+
+
+@pytest.mark.parametrize("words", [("plan", "11月"), ("start", "1"), ("pause", "1"), ("resume", "1"), ("stop", "1")])
+def test_an_operator_plans_and_runs_nothing_and_nobody_does_without_a_name(
+    terminal: Terminal, words: tuple[str, ...]
+) -> None:
+    assert terminal.attempt("campaign", *words, by="op01")[0] == RefusedError.exit_code
+    assert terminal.attempt("campaign", *words, by="")[0] == UsageError.exit_code
+
+
+def test_a_protected_household_is_there_for_the_ward_alone(terminal: Terminal) -> None:
+    with terminal.database.write() as conn:
+        conn.execute(update(households).values(protected=True))
+    for by in ("sv01", "op01", ""):
+        assert terminal.attempt("dial", "explain", "1", by=by)[0] == NotFoundError.exit_code
+    assert "架電できない世帯です" in terminal.type("dial", "explain", "1", by="ward01")
