@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from callflow.errors import InputError, NotFoundError, RefusedError
 from callflow.flow import Flow
 from callflow.script.model import Script
-from callflow.script.proofs import prove
+from callflow.script.proofs import Report
 from callflow.script.reader import read
 from models.tables import script_versions
 
@@ -47,8 +48,10 @@ def read_stored(sources: dict[str, str]) -> Script:
     return read(Path(next(iter(sources))), sources=sources)
 
 
-def publish(conn: Connection, municipality_id: int, script: Script, *, by: int, approved_by: int, at: object) -> int:
-    """Stores a proved script as the next version of its name and returns the version.
+def publish(
+    conn: Connection, municipality_id: int, script: Script, report: Report, *, by: int, approved_by: int, at: datetime
+) -> int:
+    """Stores a script with its proof (`prove(script)`) as the next version of its name and returns the version.
 
     Publishing the same content again returns the version that it has. Raises RefusedError if one person alone
     publishes, InputError if a proof fails.
@@ -63,7 +66,6 @@ def publish(conn: Connection, municipality_id: int, script: Script, *, by: int, 
     ).scalar()
     if same is not None:
         return int(same)
-    report = prove(script)
     if report.findings:
         raise InputError(f"台本 {script.name} は検査に合格していません: {report.findings[0]}")
     newest = conn.execute(

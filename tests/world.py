@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from sqlalchemy import Connection, Table
 from callflow.briefing import Desk
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
+from callflow.script.model import Script
+from callflow.script.proofs import Report, prove
 from callflow.script.reader import read
 from callflow.shelf import Shelf, publish
 from models.database import Database
@@ -47,6 +50,13 @@ DESK = Desk(
 )
 
 
+@cache
+def proved(path: Path) -> tuple[Script, Report]:
+    """A script with its proof, read and proved once for all tests."""
+    script = read(path)
+    return script, prove(script)
+
+
 def counted_salt() -> Callable[[int], bytes]:
     """Salts that differ and are the same in every run."""
     counter = itertools.count(1)
@@ -75,8 +85,8 @@ def build(database: Database, clock: SimulatedClock, *, script: Path | None = No
         supervisor = account(conn, contractor, "sv01", "見本 責任", "supervisor", clock.now())
         first = account(conn, ward, "ward01", "見本 職一", "staff", clock.now())
         second = account(conn, ward, "ward02", "見本 職二", "staff", clock.now())
-        read_script = read(script or SCRIPTS / "nhi-premium.yaml")
-        publish(conn, MUNICIPALITY, read_script, by=first, approved_by=second, at=clock.now())
+        read_script, report = proved(script or SCRIPTS / "nhi-premium.yaml")
+        publish(conn, MUNICIPALITY, read_script, report, by=first, approved_by=second, at=clock.now())
     shelf = Shelf()
     calls = Calls(database, clock, shelf, DESK, MUNICIPALITY, counted_salt())
     return World(database, clock, calls, shelf, operator, supervisor, (first, second), read_script.content_hash)

@@ -1,0 +1,127 @@
+"""`callflow`: the groups of commands, loaded only when used, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module, util
+from typing import Annotated, Any
+
+import typer
+from typer._click.exceptions import ClickException  # typer carries its own click and exports only parts of it
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from callflow import __version__
+from callflow.errors import CallflowError
+
+GROUPS = {
+    "init": "データベースと組織を用意する / prepare the database",
+    "config": "設定を検査・表示する / check and show the configuration",
+    "db": "データベースの版を上げる / migrate the database",
+    "user": "利用者と役割 / accounts and roles",
+    "script": "台本の検査・表示・公開 / call scripts: check, show, diff, diagram, publish",
+    "sample": "架空の滞納一覧を作る / make an invented list",
+    "case": "案件の取込・一覧 / import and show cases",
+    "campaign": "架電の計画と運転 / plan and run campaigns",
+    "dial": "なぜ架電する・しないか / why a case is or is not called",
+    "call": "通話の一覧・再生・検証 / list, show, replay and verify calls",
+    "audit": "記録の錨と検証 / anchor and verify the log",
+    "demo": "架空の住民で一通り動かす / a whole campaign on invented residents",
+}
+EXIT_INTERRUPTED = 130
+
+
+class Groups(TyperGroup):
+    """Knows the groups by name; a group's module is imported when it is called, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return [name for name in GROUPS if util.find_spec(f"callflow.cli.{name}")]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        if cmd_name not in GROUPS or not util.find_spec(f"callflow.cli.{cmd_name}"):
+            return None
+        app: typer.Typer = import_module(f"callflow.cli.{cmd_name}").app
+        command = get_command(app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("コマンド / Commands"):
+            formatter.write_dl([(name, GROUPS[name]) for name in self.list_commands(ctx)])
+
+
+root = typer.Typer(
+    cls=Groups,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    epilog="例: callflow script check scripts/nhi-premium.yaml / callflow --as ward01 case import list.csv",
+)
+
+
+@root.callback()
+def cli(
+    ctx: typer.Context,
+    as_user: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="誰の操作か（ログイン名） / the account that acts")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="版を表示して終わる")] = False,
+) -> None:
+    """自治体の電話催告: 台本どおりに、一行ずつ、あとから証明できるように。
+
+    Telephone dunning by the documented script, line by line, recorded so that it can be proved.
+    """
+    if version:
+        typer.echo(f"callflow {__version__}")
+        raise typer.Exit
+    from callflow.cli.context import open_context  # noqa: PLC0415  the database library is not for --help
+
+    ctx.obj = open_context(as_user, need_actor=False)
+
+
+def main() -> None:
+    """Runs a command. Exit codes: docs/operations.md."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """As `main`, with the exit code returned."""
+    try:
+        result: Any = get_command(root).main(args=_actor_first(arguments), prog_name="callflow", standalone_mode=False)
+    except CallflowError as error:
+        _say(error)
+        return error.exit_code
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  nobody reads any more
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: CallflowError) -> None:
+    """What is wrong, where, and how to mend it."""
+    place = f"{error.where}: " if str(error.where) else ""
+    text = str(error.what)
+    print(f"誤り: {text if text.startswith(place) else place + text}", file=sys.stderr)
+    if error.mend:
+        print(f"  → {error.mend}", file=sys.stderr)
+
+
+def _actor_first(arguments: list[str]) -> list[str]:
+    """`--as USER` may stand anywhere: it belongs to the whole command line."""
+    for index, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == "--as" and index + 1 < len(arguments):
+            return [word, arguments[index + 1], *arguments[:index], *arguments[index + 2 :]]
+        if word.startswith("--as="):
+            return ["--as", word.removeprefix("--as="), *arguments[:index], *arguments[index + 1 :]]
+    return arguments
