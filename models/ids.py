@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Sequence, Table, func, select, text
 
-from models.base import metadata
+from models.tables import metadata
 
 SEQUENCES: dict[str, Sequence] = {
     table.name: Sequence(f"{table.name}_id", metadata=metadata)
