@@ -1,4 +1,4 @@
-"""Why a case is or is not called now, in words, with the next moment. No name and no number is among them."""
+"""Why a case is or is not called now, in words, with the next moment. No name, number or amount is among them."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def in_words(told: Explanation) -> list[str]:
         lines += [f"  ・{block.reason.ja}{_until(block)}" for block in verdict.blocks]
         lines.append(f"  {_next(told)}")
     lines += _by_number(told.choice)
-    lines.append(f"  {told.rank.ja}")
+    lines.append(f"  優先度 {told.rank.priority}: {told.rank.motive.ja}")
     if told.queue_state:
         due = f"、{moment(told.due_at)} から" if told.due_at and told.queue_state in ("scheduled", "ready") else ""
         lines.append(f"  待ち行列: {QUEUE_WORDS[told.queue_state]}{due}")

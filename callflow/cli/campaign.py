@@ -17,7 +17,12 @@ from callflow.progress import progress
 from models.cases import CLAIM_TYPES
 from models.tables import accounts, script_versions
 
-app = typer.Typer(no_args_is_help=True, help="キャンペーンの計画と運転（plan and run campaigns）")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="キャンペーンの計画と運転（plan and run campaigns）",
+)
 
 Named = Annotated[str, typer.Argument(help="キャンペーンの番号か名前", metavar="CAMPAIGN")]
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]

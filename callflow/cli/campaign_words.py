@@ -18,8 +18,8 @@ _REASONS = {reason.code: reason.ja for reason in Reason}
 
 def plan_lines(plan: Plan) -> list[str]:
     """Every case once: called, or the reason why not."""
-    lines = [f"  対象の案件   {plan.total:>9,}", f"  架電する     {plan.included:>9,}"]
-    lines += [f"  除外 {plan.excluded[each]:>9,}  {each.ja}" for each in Exclusion if each in plan.excluded]
+    lines = [f"  {plan.total:>9,}  対象の案件", f"  {plan.included:>9,}  架電する"]
+    lines += [f"  {plan.excluded[each]:>9,}  除外: {each.ja}" for each in Exclusion if each in plan.excluded]
     return lines
 
 

@@ -18,7 +18,12 @@ from callflow.explanation import explain as explain_case
 from callflow.progress import first_in_queue, progress
 from scheduler.dealing import Rules
 
-app = typer.Typer(no_args_is_help=True, help="次に架電する案件と、架電しない理由（what is called next, and why not）")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="次に架電する案件と、架電しない理由（what is called next, and why not）",
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
 
