@@ -19,12 +19,13 @@ _LOCK = 0x63616C6C666C6F77
 """PostgreSQL's advisory lock of ours, "callflow" in ASCII: of several processes that start at once, one migrates."""
 
 
-def upgrade(database: Database) -> None:
-    """Migrates to `HEAD`. All of it or nothing; a database that is there already stays as it is."""
+def upgrade(database: Database) -> str:
+    """Migrates to `HEAD`, which it returns. All of it or nothing; what is there already stays as it is."""
     with database.write() as conn:
         if not database.is_sqlite:
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(config(conn), "head")
+    return HEAD
 
 
 def current(database: Database) -> str | None:

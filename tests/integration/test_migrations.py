@@ -67,7 +67,7 @@ def test_the_head_file_names_the_only_head(empty_database: Database) -> None:
         heads = ScriptDirectory.from_config(migrate.config(conn)).get_heads()
     assert heads == [migrate.HEAD]
     assert migrate.current(empty_database) is None
-    migrate.upgrade(empty_database)
+    assert migrate.upgrade(empty_database) == migrate.HEAD
     assert migrate.current(empty_database) == migrate.HEAD
 
 
