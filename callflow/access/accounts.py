@@ -1,0 +1,278 @@
+"""Organisations, accounts, roles and passwords as rows. Every change is an act on the record."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Literal
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection, func, select, update
+
+from callflow.errors import InputError, NotFoundError, RefusedError, Where
+from models.ids import new_id
+from models.people import ROLES
+from models.tables import account_roles, accounts, audit_events, municipalities, organisations
+
+Kind = Literal["contractor", "ward"]
+
+ROLES_OF: dict[Kind, tuple[str, ...]] = {
+    "contractor": ("operator", "supervisor", "admin"),
+    "ward": ("staff", "auditor", "admin"),
+}
+KIND_WORDS: dict[Kind, str] = {"contractor": "受託者", "ward": "区"}
+ROLE_WORDS = {
+    "operator": "架電従事者",
+    "supervisor": "業務責任者",
+    "staff": "区職員",
+    "auditor": "監査",
+    "admin": "システム管理者",
+}
+SHORTEST_PASSWORD = 12  # characters
+_LOGIN = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's ID. `kind` is that of the organisation: contractor or ward."""
+
+    id: int
+    login: str
+    name: str
+    organisation: str
+    kind: Kind
+    roles: tuple[str, ...]
+    has_password: bool
+    disabled_at: datetime | None
+
+    @property
+    def active(self) -> bool:
+        return self.disabled_at is None
+
+
+class Accounts:
+    """The accounts of one municipality, inside the caller's transaction and at its moment."""
+
+    def __init__(self, conn: Connection, municipality_id: int, now: datetime) -> None:
+        self._conn = conn
+        self._municipality_id = municipality_id
+        self._now = now
+
+    def count(self) -> int:
+        """How many accounts there are, disabled ones included."""
+        counted = select(func.count()).where(accounts.c.municipality_id == self._municipality_id)
+        return int(self._conn.execute(counted).scalar_one())
+
+    def add(self, login: str, name: str, roles: tuple[str, ...], organisation: str, *, by: int | None) -> int:
+        """A new account without a password. `organisation`: its name or its kind; where empty, the first role says
+        which. Raises InputError for what cannot be, NotFoundError for an unknown organisation."""
+        if not _LOGIN.fullmatch(login):
+            raise _wrong(
+                "login", f"ログイン名 {login} は使えません", "英小文字で始まる、英小文字・数字・._- の64字まで"
+            )
+        if not name.strip():
+            raise _wrong("name", "氏名が空です", "台詞で名乗る名前を書いてください")
+        if not roles:
+            raise _wrong("role", "役割がありません", f"使えるもの: {'・'.join(ROLES)}")
+        organisation_id, kind = self._organisation(organisation or _usual_kind(roles[0]))
+        for role in roles:
+            _fits(role, kind)
+        if self._id_of(login) is not None:
+            raise _wrong("login", f"ログイン名 {login} は使われています", "別の名前にしてください")
+        new = new_id(self._conn, accounts, self._municipality_id)
+        own = {"municipality_id": self._municipality_id}
+        self._conn.execute(
+            accounts.insert().values(
+                **own,
+                id=new,
+                organisation_id=organisation_id,
+                login=login,
+                display_name=name.strip(),
+                created_at=self._now,
+            )
+        )
+        rows = [{**own, "account_id": new, "role": role} for role in dict.fromkeys(roles)]
+        self._conn.execute(account_roles.insert(), rows)
+        self._record(by, "user:add", new, fields=",".join(dict.fromkeys(roles)))
+        return new
+
+    def all(self) -> list[Account]:
+        """Every account, by login."""
+        a, o = accounts.c, organisations.c
+        rows = self._conn.execute(
+            select(a.id, a.login, a.display_name, a.password_hash, a.disabled_at, o.name, o.kind)
+            .join(organisations, (o.municipality_id == a.municipality_id) & (o.id == a.organisation_id))
+            .where(a.municipality_id == self._municipality_id)
+            .order_by(a.login)
+        )
+        roles = self._roles()
+        return [
+            Account(
+                row.id,
+                row.login,
+                row.display_name,
+                row.name,
+                row.kind,
+                roles.get(row.id, ()),
+                row.password_hash is not None,
+                row.disabled_at,
+            )
+            for row in rows
+        ]
+
+    def named(self, login: str) -> Account:
+        """Raises NotFoundError."""
+        for account in self.all():
+            if account.login == login:
+                return account
+        raise NotFoundError(f"利用者 {login} はいません", mend="callflow user list で確かめられます")
+
+    def disable(self, login: str, *, by: int) -> None:
+        """The account acts no more; its past acts stay. Raises RefusedError for one's own or the last admin."""
+        account = self.named(login)
+        if not account.active:
+            return
+        if account.id == by:
+            raise RefusedError("自分自身は無効にできません", mend="ほかの管理者が行ってください")
+        others = [each for each in self.all() if each.active and each.id != account.id and "admin" in each.roles]
+        if not others:
+            raise RefusedError("最後の管理者は無効にできません", mend="先に別の管理者を加えてください")
+        self._change(account.id, disabled_at=self._now)
+        self._record(by, "user:disable", account.id)
+
+    def set_password(self, login: str, password: str, *, by: int | None) -> None:
+        """Stores argon2id of it. Raises InputError for a password that is too short or holds the login."""
+        account = self.named(login)
+        if len(password) < SHORTEST_PASSWORD or login in password.lower():
+            raise _wrong(
+                "password", "このパスワードは使えません", f"{SHORTEST_PASSWORD}字以上で、ログイン名を含まないもの"
+            )
+        self._change(account.id, password_hash=_hasher().hash(password))
+        self._record(by, "user:password", account.id)
+
+    def _organisation(self, word: str) -> tuple[int, Kind]:
+        o = organisations.c
+        rows = self._conn.execute(
+            select(o.id, o.kind, o.name).where(o.municipality_id == self._municipality_id).order_by(o.id)
+        ).all()
+        for row in rows:
+            if word in (row.name, row.kind):
+                return int(row.id), row.kind
+        names = "、".join(f"{row.kind}（{row.name}）" for row in rows)
+        raise NotFoundError(f"組織 {word} はありません", mend=f"使えるもの: {names}" if names else "callflow init")
+
+    def _id_of(self, login: str) -> int | None:
+        found = self._conn.execute(
+            select(accounts.c.id).where(accounts.c.municipality_id == self._municipality_id, accounts.c.login == login)
+        ).scalar_one_or_none()
+        return None if found is None else int(found)
+
+    def _roles(self) -> dict[int, tuple[str, ...]]:
+        r = account_roles.c
+        rows = self._conn.execute(select(r.account_id, r.role).where(r.municipality_id == self._municipality_id))
+        found: dict[int, tuple[str, ...]] = {}
+        for account_id, role in rows:
+            found[account_id] = tuple(sorted((*found.get(account_id, ()), role), key=ROLES.index))
+        return found
+
+    def _change(self, account_id: int, **values: object) -> None:
+        self._conn.execute(
+            update(accounts)
+            .where(accounts.c.municipality_id == self._municipality_id, accounts.c.id == account_id)
+            .values(**values)
+        )
+
+    def _record(self, by: int | None, verb: str, account_id: int, *, fields: str = "") -> None:
+        audit(self._conn, self._municipality_id, self._now, by, verb, f"account:{account_id}", fields=fields)
+
+
+def ensure_municipality(conn: Connection, code: str, ward: str, company: str) -> int:
+    """The municipality's id. It and its organisations are added where missing; a new company joins the old ones."""
+    m = municipalities.c
+    found = conn.execute(select(m.id).where(m.code == code)).scalar_one_or_none()
+    own = int(found) if found is not None else int(conn.execute(select(func.max(m.id))).scalar_one() or 0) + 1
+    if found is None:
+        conn.execute(municipalities.insert().values(id=own, code=code, name=ward))
+    else:
+        conn.execute(update(municipalities).where(m.id == own).values(name=ward))
+    for kind, name in (("ward", ward), ("contractor", company)):
+        _ensure_organisation(conn, own, kind, name)
+    return own
+
+
+def _ensure_organisation(conn: Connection, municipality_id: int, kind: str, name: str) -> None:
+    o = organisations.c
+    there = select(o.id).where(o.municipality_id == municipality_id, o.kind == kind, o.name == name)
+    if conn.execute(there).first() is None:
+        new = new_id(conn, organisations, municipality_id)
+        conn.execute(organisations.insert().values(municipality_id=municipality_id, id=new, kind=kind, name=name))
+
+
+def password_is(conn: Connection, municipality_id: int, login: str, password: str) -> bool:
+    """Whether an active account has that password. Takes as long for an unknown login as for a known one."""
+    stored = conn.execute(
+        select(accounts.c.password_hash).where(
+            accounts.c.municipality_id == municipality_id, accounts.c.login == login, accounts.c.disabled_at.is_(None)
+        )
+    ).scalar_one_or_none()
+    try:
+        _hasher().verify(stored or _nobodys_hash(), password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return stored is not None
+
+
+def audit(
+    conn: Connection,
+    municipality_id: int,
+    at: datetime,
+    actor_id: int | None,
+    verb: str,
+    thing: str,
+    *,
+    purpose: str = "",
+    fields: str = "",
+) -> None:
+    """Puts an act on the record. `verb`: `user:add`; `thing`: `account:12`, never a name; `fields`: names only."""
+    conn.execute(
+        audit_events.insert().values(
+            municipality_id=municipality_id,
+            id=new_id(conn, audit_events, municipality_id),
+            at=at,
+            actor_id=actor_id,
+            verb=verb,
+            object=thing,
+            purpose=purpose,
+            fields=fields,
+        )
+    )
+
+
+def _fits(role: str, kind: Kind) -> None:
+    """The ward does not run the contractor's people, nor the contractor the ward's (seed, line 121)."""
+    if role not in ROLES:
+        raise _wrong("role", f"役割 {role} はありません", f"使えるもの: {'・'.join(ROLES)}")
+    if role not in ROLES_OF[kind]:
+        allowed = "・".join(ROLES_OF[kind])
+        raise _wrong("role", f"{KIND_WORDS[kind]}の利用者は{ROLE_WORDS[role]}になれません", f"使えるもの: {allowed}")
+
+
+def _usual_kind(role: str) -> Kind:
+    return "contractor" if role in ("operator", "supervisor") else "ward"
+
+
+def _wrong(field: str, what: str, mend: str) -> InputError:
+    return InputError(what, where=Where(field=field), mend=mend)
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()  # argon2id with the library's parameters
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher().hash("nobody has this password")
