@@ -50,7 +50,7 @@ class RowReader:
         if None not in (levied, paid, unpaid) and levied - paid != unpaid:  # type: ignore[operator]
             self._fault("未納額", "賦課額から収納額を引いた額と合いません", "三つの金額を確かめてください")
         birth = self._text("生年月日")
-        values = [
+        values: list[Any] = [
             self._code("宛名番号"),
             self._code("世帯番号"),
             self._required("氏名"),
@@ -85,7 +85,7 @@ class RowReader:
         amount = self._parsed("収納額", parse_yen)
         if amount == 0:
             self._fault("収納額", "0円の収納です", "行を除いてください")
-        values = [
+        values: list[Any] = [
             self._claim(),
             self._code("通知書番号"),
             self._whole("賦課年度"),
@@ -106,7 +106,7 @@ class RowReader:
             return False
         for place, cell in enumerate(cells):
             if not cell.isascii() and (reason := odd_characters(cell)):
-                name = next((ours for ours, at in self.places.items() if at == place), "")
+                name: str = next((ours for ours, at in self.places.items() if at == place), "")
                 mend = "文字を標準の字に置き換えて出力し直してください"
                 self.faults.append(BadRow(line, place + 1, name, cell, reason, mend))
         return not self.faults
@@ -116,8 +116,8 @@ class RowReader:
         self.faults.append(BadRow(self.line, place + 1, name, self.cells[place], reason, mend))
 
     def _text(self, name: str) -> str:
-        place = self.places.get(name)
-        return "" if place is None else self.cells[place].strip()
+        at = self.places.get(name)
+        return "" if at is None else self.cells[at].strip()
 
     def _parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
         try:
