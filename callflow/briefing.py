@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from callflow.clock import TOKYO
 from models.tables import accounts, arrears, calls, cases, debtors
@@ -93,9 +93,7 @@ def brief(
     )
 
 
-def _callable_instalments(
-    conn: Connection, municipality_id: int, case_id: int, years: int, today: date
-) -> Sequence[Row[Any]]:
+def _callable_instalments(conn: Connection, municipality_id: int, case_id: int, years: int, today: date) -> list[Any]:
     """Unpaid instalments that are not expired, oldest first. Expired ones are never dunned (R08)."""
     rows = conn.execute(
         select(arrears.c.due_on, arrears.c.unpaid, arrears.c.expires_on)
@@ -110,7 +108,7 @@ def _callable_instalments(
     return [row for row in rows if not _expired(row, years, today)]
 
 
-def _expired(row: Row[Any], years: int, today: date) -> bool:
+def _expired(row: Any, years: int, today: date) -> bool:
     if row.expires_on:
         return bool(row.expires_on <= today)
     return bool(row.due_on and row.due_on.replace(year=row.due_on.year + years, day=min(row.due_on.day, 28)) <= today)

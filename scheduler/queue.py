@@ -242,4 +242,4 @@ def counts(conn: Connection, municipality_id: int, campaign_id: int) -> dict[str
         .where(_q.municipality_id == municipality_id, _q.campaign_id == campaign_id)
         .group_by(_q.state)
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
