@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, bindparam, exists, func, select, update
+from sqlalchemy import Connection, RowMapping, Table, and_, bindparam, exists, func, select, update
 
 from models.ids import new_ids
 from models.tables import arrears, cases, debtor_phones, debtors, households, import_rows, payments, phone_numbers
@@ -143,7 +143,7 @@ class _Desk:
         self._change(households, changed, ("protected",), "households")
         ids = self._add(households, fresh, "households")
         return {no: row["id"] for no, row in found.items()} | {
-            values["external_no"]: one for one, values in zip(ids, fresh, strict=True)
+            str(values["external_no"]): one for one, values in zip(ids, fresh, strict=True)
         }
 
     def _debtors(self, people: Mapping[str, Row], homes: Mapping[str, int]) -> dict[str, int]:
@@ -261,7 +261,7 @@ class _Desk:
                 found.setdefault(row.arrear_id, []).append((row.as_of, row.amount))
         return found
 
-    def _known(self, table: Table, column: str, values: list[str]) -> dict[str, Mapping[str, Any]]:
+    def _known(self, table: Table, column: str, values: list[str]) -> dict[str, RowMapping]:
         here = (table.c.municipality_id == self._municipality, table.c[column].in_(values))
         return {row[column]: row for row in self._conn.execute(select(table).where(*here)).mappings()}
 

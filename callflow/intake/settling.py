@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from callflow.intake.activation import settle_states, staged
 from callflow.intake.faults import BadRow
@@ -34,6 +34,8 @@ class Payment(NamedTuple):
 def activate_payments(conn: Connection, municipality_id: int, import_id: int) -> tuple[Counter[str], list[BadRow]]:
     """Counts of what changed, and the rows that fit no instalment or cancel no payment."""
     till = _Till(conn, municipality_id, import_id)
+    for batch in staged(conn, municipality_id, import_id):
+        till.cancelling.update(row for _, values in batch if (row := Payment(*values)).cancels)
     claims: set[str] = set()
     for batch in staged(conn, municipality_id, import_id):
         rows = [(line, Payment(*values)) for line, values in batch]
@@ -46,6 +48,17 @@ def activate_payments(conn: Connection, municipality_id: int, import_id: int) ->
     return till.counts, till.unmatched
 
 
+def unknown_notices(conn: Connection, municipality_id: int, batch: list[tuple[int, list[Any]]]) -> list[BadRow]:
+    """The rows of a batch that fit no instalment; nothing is written."""
+    till = _Till(conn, municipality_id, 0)
+    rows = [(line, Payment(*values)) for line, values in batch]
+    owed = till.owed([row for _, row in rows])
+    for line, row in rows:
+        if row.key not in owed:
+            till.unknown(line, row)
+    return till.unmatched
+
+
 class _Till:
     """One activation. The nth equal payment of a day in a file is the nth in the database, whichever file told it."""
 
@@ -54,10 +67,11 @@ class _Till:
         self._municipality = municipality_id
         self._import = import_id
         self._told: Counter[tuple[int, str, int, bool]] = Counter()
+        self.cancelling: set[Payment] = set()
         self.counts: Counter[str] = Counter()
         self.unmatched: list[BadRow] = []
 
-    def owed(self, rows: list[Payment]) -> dict[tuple[str, str, int, int], Row[Any]]:
+    def owed(self, rows: list[Payment]) -> dict[tuple[str, str, int, int], RowMapping]:
         table = arrears.c
         query = select(table.id, table.case_id, table.claim_type, table.notice_no, table.levy_year, table.instalment)
         found = self._conn.execute(
@@ -65,34 +79,39 @@ class _Till:
                 table.municipality_id == self._municipality, table.notice_no.in_({row.notice_no for row in rows})
             )
         )
-        return {(one.claim_type, one.notice_no, one.levy_year, one.instalment): one for one in found}
+        return {
+            (one["claim_type"], one["notice_no"], one["levy_year"], one["instalment"]): one for one in found.mappings()
+        }
 
-    def seen_until(self, owed: dict[tuple[str, str, int, int], Row[Any]], rows: list[Payment]) -> None:
+    def seen_until(self, owed: dict[tuple[str, str, int, int], RowMapping], rows: list[Payment]) -> None:
         """The cases of these rows are known to be right as of the file's day."""
         latest: dict[date, set[int]] = {}
         for row in rows:
             if row.key in owed:
-                latest.setdefault(date.fromisoformat(row.as_of), set()).add(owed[row.key].case_id)
+                latest.setdefault(date.fromisoformat(row.as_of), set()).add(owed[row.key]["case_id"])
         for day, ids in latest.items():
             older = or_(cases.c.payments_as_of.is_(None), cases.c.payments_as_of < day)
             here = and_(cases.c.municipality_id == self._municipality, cases.c.id.in_(sorted(ids)), older)
             self._conn.execute(update(cases).where(here).values(payments_as_of=day))
 
-    def take(self, line: int, row: Payment, owed: Row[Any] | None) -> None:
+    def take(self, line: int, row: Payment, owed: RowMapping | None) -> None:
         if owed is None:
-            mend = "先に滞納一覧を取り込むか、通知書番号を確かめてください"
-            self._report(line, row, "この通知書の期別は取り込まれていません", mend)
+            self.unknown(line, row)
             return
-        told = (owed.id, row.paid_on, row.amount, row.cancels)
+        told = (owed["id"], row.paid_on, row.amount, row.cancels)
         self._told[told] += 1
         nth = self._told[told]
-        equal = self._equal(owed.id, row)
+        equal = self._equal(owed["id"], row)
         if row.cancels:
-            self._cancel(line, row, owed.id, equal[nth - 1] if len(equal) >= nth else None)
+            self._cancel(line, row, owed["id"], equal[nth - 1] if len(equal) >= nth else None)
         elif nth > len(equal) or self._paid_again(row, equal):
-            self._pay(row, owed.id, len(equal) + 1)
+            self._pay(row, owed["id"], len(equal) + 1)
 
-    def _equal(self, arrear_id: int, row: Payment) -> list[Row[Any]]:
+    def unknown(self, line: int, row: Payment) -> None:
+        mend = "先に滞納一覧を取り込むか、通知書番号を確かめてください"
+        self._report(line, row, "この通知書の期別は取り込まれていません", mend)
+
+    def _equal(self, arrear_id: int, row: Payment) -> list[RowMapping]:
         table = payments.c
         where = (
             table.municipality_id == self._municipality,
@@ -100,12 +119,14 @@ class _Till:
             table.paid_on == date.fromisoformat(row.paid_on),
             table.amount == row.amount,
         )
-        return list(self._conn.execute(select(payments).where(*where).order_by(table.occurrence)))
+        return list(self._conn.execute(select(payments).where(*where).order_by(table.occurrence)).mappings())
 
-    def _paid_again(self, row: Payment, equal: list[Row[Any]]) -> bool:
-        """An equal payment told by a later file than the one that cancelled every earlier one."""
+    def _paid_again(self, row: Payment, equal: list[RowMapping]) -> bool:
+        """An equal payment told by a later file than the one that cancelled every earlier one, and not cancelled."""
+        if row._replace(cancels=True) in self.cancelling:
+            return False
         as_of = date.fromisoformat(row.as_of)
-        return all(one.cancelled_as_of is not None and one.cancelled_as_of < as_of for one in equal)
+        return all(one["cancelled_as_of"] and one["cancelled_as_of"] < as_of for one in equal)
 
     def _pay(self, row: Payment, arrear_id: int, occurrence: int) -> None:
         self._conn.execute(
@@ -123,14 +144,14 @@ class _Till:
         self._move(arrear_id, row.amount)
         self.counts["payments_added"] += 1
 
-    def _cancel(self, line: int, row: Payment, arrear_id: int, paid: Row[Any] | None) -> None:
+    def _cancel(self, line: int, row: Payment, arrear_id: int, paid: RowMapping | None) -> None:
         if paid is None:
             self._report(line, row, "取り消す収納がありません", "取り消される収納の行を先に入れてください")
             return
-        if paid.cancelled_as_of is not None:
+        if paid["cancelled_as_of"] is not None:
             return
         table = payments.c
-        where = (table.municipality_id == self._municipality, table.id == paid.id)
+        where = (table.municipality_id == self._municipality, table.id == paid["id"])
         self._conn.execute(update(payments).where(*where).values(cancelled_as_of=date.fromisoformat(row.as_of)))
         self._move(arrear_id, -row.amount)
         self.counts["payments_cancelled"] += 1

@@ -1,0 +1,172 @@
+"""`callflow case`: lists in, and what stands in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, func, or_, select
+
+from callflow.cli.context import open_context
+from callflow.errors import InputError, NotFoundError
+from callflow.intake.columns import load_mapping
+from callflow.intake.faults import BadRow
+from callflow.intake.importer import ImportReport, import_file
+from models.tables import arrears, cases, debtor_phones, debtors, households
+
+app = typer.Typer(no_args_is_help=True, help="滞納一覧と収納の取り込み、案件 (lists in, and cases)")
+
+AsUser = Annotated[str | None, typer.Option("--as", help="操作する人のログイン名")]
+AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
+_STATES = {
+    "active": "取り込みました",
+    "unchanged": "同じファイルは取り込み済みです。何も変えていません",
+    "checked": "確認だけしました。何も書いていません",
+    "refused": "誤りのある行があるので、何も取り込んでいません",
+}
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="滞納一覧か収納の CSV (UTF-8 か cp932)")],
+    as_user: AsUser = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="確認だけして、何も書かない")] = False,
+    mapping: Annotated[Path | None, typer.Option("--mapping", help="列名と科目の対応表 (YAML)")] = None,
+    full: Annotated[bool, typer.Option("--full", help="全件の一覧: 載っていない期別を外す")] = False,
+    allow_bad_rows: Annotated[bool, typer.Option("--allow-bad-rows", help="誤りのある行を除いて取り込む")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """滞納一覧か収納の CSV を取り込む。誤りのある行が一つでもあれば、何も取り込まない。"""
+    here = open_context(as_user)
+    report = import_file(
+        here.database,
+        file,
+        municipality_id=here.municipality_id,
+        actor_id=here.actor.id,
+        now=here.clock.now(),
+        mapping=load_mapping(mapping) if mapping else None,
+        dry_run=dry_run,
+        allow_bad_rows=allow_bad_rows,
+        full=full,
+    )
+    if as_json:
+        typer.echo(json.dumps(report.as_data(), ensure_ascii=False, indent=2))
+    else:
+        _tell(report)
+    if report.bad_row_count and not (allow_bad_rows and report.state == "active"):
+        mend = "行を直すか、--allow-bad-rows で除いて取り込んでください"
+        raise InputError(f"誤りのある行が {report.bad_row_count} 行あります", mend=mend)
+
+
+@app.command("list")
+def list_(
+    as_user: AsUser = None,
+    status: Annotated[str, typer.Option("--status", help="open、paid、staff、closed")] = "",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="何件まで")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """案件を番号の順に。名前も電話番号も出さない。"""
+    here = open_context(as_user)
+    with here.database.read() as conn:
+        found = _rows(conn, here.municipality_id, status, count)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for row in found:
+        line = f"{row['case']:>8}  {row['addressee_no']}  {row['claim_type']:<26} {row['status']:<6}"
+        typer.echo(f"{line} {row['unpaid']:>10,}円  基準日 {row['payments_as_of']}")
+
+
+@app.command()
+def show(
+    case: Annotated[str, typer.Argument(help="案件の番号か宛名番号", metavar="CASE")],
+    as_user: AsUser = None,
+    as_json: AsJson = False,
+) -> None:
+    """一つの案件の期別と電話番号。"""
+    here = open_context(as_user)
+    with here.database.read() as conn:
+        found = _case(conn, here.municipality_id, case)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+        return
+    for one in found:
+        typer.echo(f"案件 {one['case']}  {one['claim_type']}  {one['status']}  {one['name']}  {one['address']}")
+        for phone in one["phones"]:
+            typer.echo(f"  電話{phone['position']} {phone['raw']} {phone['note']} {phone['quarantine']}".rstrip())
+        for row in one["instalments"]:
+            name = f"{row['levy_year']}年度 {row['instalment']}期"
+            typer.echo(
+                f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{'' if row['active'] else ' (一覧から消えた)'}"
+            )
+
+
+def _tell(report: ImportReport) -> None:
+    typer.echo(f"{report.file}: {_STATES[report.state]} ({report.encoding}, {report.rows} 行)")
+    for name, rows in (
+        ("誤り", report.bad_rows),
+        ("架電しない番号", report.quarantined),
+        ("合わない収納", report.unmatched),
+    ):
+        for row in rows:
+            typer.echo(f"  {name}: {_words(row)}")
+    for name, count in sorted(report.counts.items()):
+        typer.echo(f"  {name}: {count}")
+
+
+def _words(row: BadRow) -> str:
+    place = f"{row.line} 行" + (f" {row.column} 列" if row.column else "")
+    return f"{place} {row.field} 「{row.value}」 {row.reason} → {row.mend}"
+
+
+def _rows(conn: Connection, municipality_id: int, status: str, count: int) -> list[dict[str, Any]]:
+    unpaid = (
+        select(func.coalesce(func.sum(arrears.c.unpaid), 0))
+        .where(arrears.c.municipality_id == municipality_id, arrears.c.case_id == cases.c.id, arrears.c.active)
+        .scalar_subquery()
+    )
+    mine = (cases.c.municipality_id == municipality_id, debtors.c.municipality_id == municipality_id)
+    query = (
+        select(cases.c.id, debtors.c.addressee_no, cases.c.claim_type, cases.c.status, unpaid, cases.c.payments_as_of)
+        .join_from(cases, debtors, debtors.c.id == cases.c.debtor_id)
+        .join(households, (households.c.id == cases.c.household_id) & (households.c.municipality_id == municipality_id))
+        .where(*mine, ~households.c.protected, *([cases.c.status == status] if status else []))
+        .order_by(cases.c.id)
+        .limit(count)
+    )
+    names = ("case", "addressee_no", "claim_type", "status", "unpaid", "payments_as_of")
+    found = [dict(zip(names, row, strict=True)) for row in conn.execute(query)]
+    return [row | {"unpaid": int(row["unpaid"]), "payments_as_of": str(row["payments_as_of"] or "")} for row in found]
+
+
+def _case(conn: Connection, municipality_id: int, given: str) -> list[dict[str, Any]]:
+    by_number = cases.c.id == int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+    wanted = [debtors.c.addressee_no == given] + ([by_number] if by_number is not None else [])
+    query = (
+        select(
+            cases.c.id.label("case"),
+            cases.c.claim_type,
+            cases.c.status,
+            debtors.c.name,
+            debtors.c.address,
+            debtors.c.id,
+        )
+        .join_from(cases, debtors, debtors.c.id == cases.c.debtor_id)
+        .join(households, (households.c.id == cases.c.household_id) & (households.c.municipality_id == municipality_id))
+        .where(cases.c.municipality_id == municipality_id, debtors.c.municipality_id == municipality_id)
+        .where(or_(*wanted), ~households.c.protected)
+    )
+    found = []
+    for row in conn.execute(query).mappings().all():
+        owed = select(arrears).where(arrears.c.municipality_id == municipality_id, arrears.c.case_id == row["case"])
+        phones = select(debtor_phones).where(
+            debtor_phones.c.municipality_id == municipality_id, debtor_phones.c.debtor_id == row["id"]
+        )
+        owing = [dict(one) for one in conn.execute(owed.order_by(arrears.c.due_on)).mappings()]
+        numbers = [dict(one) for one in conn.execute(phones.order_by(debtor_phones.c.position)).mappings()]
+        found.append({**row, "instalments": owing, "phones": numbers})
+    if not found:
+        raise NotFoundError("その案件はありません", mend="案件の番号か宛名番号を指定してください")
+    return found

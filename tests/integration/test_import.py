@@ -1,0 +1,148 @@
+"""Files in, cases out: the shared samples and their faults, on both databases."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from callflow.clock import SimulatedClock
+from callflow.intake.importer import ImportReport, import_file
+from models.database import Database
+from models.tables import arrears, cases, households, import_rows, imports, payments
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+MUNICIPALITY = 1
+needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the shared samples are not here")
+HEAD = (
+    "宛名番号,世帯番号,氏名,氏名カナ,生年月日,郵便番号,住所,電話番号1,電話番号2,配偶者氏名,擬制世帯主,支援措置区分,言語,"
+    "通知書番号,科目コード,科目名,賦課年度,相当年度,期別,納期限,賦課額,収納額,未納額,督促状発送日,収納データ基準日"
+).split(",")  # noqa: SIM905  as the file has it
+ROW = dict(zip(HEAD, (
+    "0090000001,0080000001,見本　太郎,ﾐﾎﾝ ﾀﾛｳ,S38.3.24,178-0033,見本町1-2-3,03-6659-0001,,,,,,"
+    "N1,10,国民健康保険料,2026,2026,4,R8.9.30,6000,0,6000,2026-10-20,2026-11-20"
+).split(","), strict=True))  # fmt: skip  # noqa: SIM905
+PAID = {"宛名番号": "0090000001", "通知書番号": "N1", "科目コード": "10", "賦課年度": "2026", "期別": "4",
+        "収納日": "R8.11.19", "収納額": "6,000", "取消区分": "", "収納データ基準日": "2026-11-24"}  # fmt: skip
+
+
+class Office:
+    """Writes lists into a folder and imports them."""
+
+    def __init__(self, database: Database, clock: SimulatedClock, folder: Path) -> None:
+        self.database, self._clock, self._folder, self._files = database, clock, folder, 0
+
+    def take(self, path: Path, **options: bool) -> ImportReport:
+        return import_file(
+            self.database, path, municipality_id=MUNICIPALITY, actor_id=1, now=self._clock.now(), **options
+        )
+
+    def rows(self, *rows: dict[str, str], **options: bool) -> ImportReport:
+        self._files += 1
+        path = self._folder / f"list{self._files}.csv"
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return self.take(path, **options)
+
+    def unpaid(self) -> list[int]:
+        with self.database.read() as conn:
+            return list(conn.execute(select(arrears.c.unpaid).where(arrears.c.active).order_by(arrears.c.id)).scalars())
+
+    def states(self) -> list[str]:
+        with self.database.read() as conn:
+            return list(conn.execute(select(cases.c.status).order_by(cases.c.id)).scalars())
+
+
+@pytest.fixture
+def office(database: Database, clock: SimulatedClock, tmp_path: Path) -> Office:
+    return Office(database, clock, tmp_path)
+
+
+@needs_samples
+def test_the_sample_lists_come_in_whole_and_only_once(office: Office) -> None:
+    report = office.take(SAMPLES / "nhi_arrears_cp932.csv")
+    assert (report.state, report.rows, report.bad_rows, report.quarantined) == ("active", 3647, [], [])
+    assert report.counts["instalments_added"] == 3647
+    again = office.take(SAMPLES / "nhi_arrears_cp932.csv")
+    assert (again.state, again.changed) == ("unchanged", False)
+    paid = office.take(SAMPLES / "payments_cp932.csv")
+    assert (paid.counts["payments_added"], paid.counts["payments_cancelled"], len(paid.unmatched)) == (418, 17, 1) or (
+        paid.counts["payments_added"] + len(paid.unmatched),
+        paid.counts["payments_cancelled"],
+    ) == (418, 17)
+    with office.database.read() as conn:
+        assert conn.execute(select(func.count()).select_from(import_rows)).scalar_one() == 0
+        assert conn.execute(select(func.count()).select_from(households).where(households.c.protected)).scalar_one() > 0
+    assert "paid" in office.states()
+
+
+@needs_samples
+def test_each_planted_fault_is_named_once_and_nothing_comes_in(office: Office) -> None:
+    report = office.take(SAMPLES / "bad_rows_utf8.csv")
+    found = sorted((row.line, row.field) for row in (*report.bad_rows, *report.quarantined))
+    assert found == [
+        (2, "生年月日"), (3, "電話番号1"), (4, "賦課年度"), (5, "納期限"), (6, "賦課額"),
+        (7, "未納額"), (8, "氏名"), (9, "宛名番号"), (23, ""), (24, ""),
+    ]  # fmt: skip
+    assert (report.state, report.bad_row_count, office.unpaid()) == ("refused", 9, [])
+    assert all(row.reason and row.mend for row in report.bad_rows)
+
+
+@needs_samples
+def test_bad_rows_are_left_out_when_that_is_asked_for(office: Office) -> None:
+    report = office.take(SAMPLES / "bad_rows_utf8.csv", allow_bad_rows=True)
+    assert (report.state, len(office.unpaid())) == ("active", 23 - 9)
+
+
+def test_a_dry_run_writes_nothing(office: Office) -> None:
+    assert office.rows(ROW, dry_run=True).state == "checked"
+    with office.database.read() as conn:
+        assert conn.execute(select(func.count()).select_from(imports)).scalar_one() == 0
+
+
+def test_a_full_list_deactivates_what_it_no_longer_names(office: Office) -> None:
+    other = ROW | {"通知書番号": "N2", "期別": "5"}
+    office.rows(ROW, other)
+    report = office.rows(ROW, full=True)
+    assert (report.counts["instalments_vanished"], office.unpaid()) == (1, [6000])
+
+
+def test_a_differential_list_changes_only_what_it_names(office: Office) -> None:
+    office.rows(ROW, ROW | {"通知書番号": "N2", "期別": "5"})
+    report = office.rows(ROW | {"収納額": "1000", "未納額": "5000", "収納データ基準日": "2026-11-21"})
+    assert (dict(report.counts), office.unpaid()) == ({"instalments_changed": 1, "cases_changed": 1}, [5000, 6000])
+
+
+def test_a_payment_clears_and_its_cancellation_brings_the_debt_back(office: Office) -> None:
+    office.rows(ROW)
+    office.rows(PAID)
+    assert (office.unpaid(), office.states()) == ([0], ["paid"])
+    report = office.rows(PAID, PAID | {"取消区分": "1"})
+    assert (dict(report.counts), office.unpaid(), office.states()) == ({"payments_cancelled": 1}, [6000], ["open"])
+    later = {"収納データ基準日": "2026-11-25"}
+    assert not office.rows(PAID | later, PAID | later | {"取消区分": "1"}).counts["payments_added"]
+    office.rows(PAID | {"収納データ基準日": "2026-11-26"})
+    assert (office.unpaid(), office.states()) == ([0], ["paid"])
+
+
+def test_a_payment_that_the_next_list_does_not_know_yet_still_counts(office: Office) -> None:
+    office.rows(ROW)
+    office.rows(PAID | {"収納額": "2,000"})
+    office.rows(ROW | {"住所": "見本町9-9-9"})
+    assert office.unpaid() == [4000]
+    with office.database.read() as conn:
+        assert conn.execute(select(cases.c.payments_as_of)).scalar_one() == date(2026, 11, 24)
+        assert conn.execute(select(func.count()).select_from(payments)).scalar_one() == 1
+
+
+def test_one_household_with_two_claims_is_one_household_and_one_number(office: Office) -> None:
+    report = office.rows(ROW, ROW | {"科目コード": "40", "科目名": "介護保険料"})
+    added = ("households_added", "debtors_added", "phone_numbers_added", "cases_added")
+    assert {name: report.counts[name] for name in added} == {
+        "households_added": 1, "debtors_added": 1, "phone_numbers_added": 1, "cases_added": 2,
+    }  # fmt: skip
