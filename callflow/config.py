@@ -6,24 +6,23 @@ Every key can be overridden by the environment: `CALLFLOW_DATABASE__URL` is `dat
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, create_model
 
 from callflow.briefing import Desk
+from callflow.configfile import Given, Key, overlay, read_file
 from callflow.errors import ConfigError, Where
+from scheduler.budgets import DayBudget, Overrun, overruns
 from scheduler.calendar import Calendar, Hours
 from scheduler.settings import Policy
 
-PREFIX = "CALLFLOW_"
 ClaimType = Literal[
     "national_health_insurance",
     "resident_tax",
@@ -34,17 +33,39 @@ ClaimType = Literal[
 ]
 
 
+def hours_of(text: object) -> Hours | None:
+    """`09:00-17:00` as hours; empty means none. Raises ValueError outside 8:00-21:00 or if it cannot be read."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,2}):(\d\d)\s*[-–〜~]\s*(\d{1,2}):(\d\d)", str(text).strip())
+    if found is None:
+        raise ValueError("時間は 09:00-17:00 の形で書きます。架電しないなら空にします")
+    hour, minute, to_hour, to_minute = map(int, found.groups())
+    try:
+        return Hours(time(hour, minute), time(to_hour, to_minute))
+    except ValueError as error:
+        raise ValueError("時間は 08:00 から 21:00 のうちで、始めを先に書きます") from error
+
+
+def _hours_text(hours: Hours | None) -> str:
+    return f"{hours.start:%H:%M}-{hours.end:%H:%M}" if hours else ""
+
+
+Word = Annotated[str, Field(min_length=1)]
+CallingHours = Annotated[Hours | None, PlainValidator(hours_of), PlainSerializer(_hours_text)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Municipality(_Section):
     code: str = Field(pattern=r"^\d{6}$")
-    ward: str = Field(min_length=1)
-    company: str = Field(min_length=1)
-    desk_name: str = Field(min_length=1)
-    desk_phone: str = Field(min_length=1)
-    desk_hours: str = Field(min_length=1)
+    ward: Word
+    company: Word
+    desk_name: Word
+    desk_phone: Word
+    desk_hours: Word
 
 
 class DatabaseSection(_Section):
@@ -65,24 +86,45 @@ class Audit(_Section):
     signing_key: Path = Path("var/anchor.key")
 
 
-class Claim(_Section):
-    """One claim type: its law and its calling days. An empty `hours` means no daytime calls."""
+class Budget(_Section):
+    """Calling days of a fiscal year; Sundays and evenings are among the days."""
 
-    name: str = Field(min_length=1)
+    days: int = Field(ge=0, le=366)
+    sundays: int = Field(default=0, ge=0, le=60)
+    evenings: int = Field(default=0, ge=0, le=366)
+
+
+class Claim(_Section):
+    """One claim type: its law and its calling days. Empty hours mean no calls then; `days` left out, every day."""
+
+    name: Word
     limitation_years: int = Field(ge=1, le=20)
     spouse_may_hear: bool
-    hours: str = "09:00-17:00"
-    evening_hours: str = "18:00-20:00"
-    rest_hours: str = "09:00-16:00"
+    hours: CallingHours = Hours(time(9), time(17))
+    evening_hours: CallingHours = Hours(time(18), time(20))
+    rest_hours: CallingHours = Hours(time(9), time(16))
     days: list[date] | None = None
     evenings: list[date] = []
     rest_days: list[date] = []
+    budget: Budget | None = None
 
-    @field_validator("hours", "evening_hours", "rest_hours")
-    @classmethod
-    def _readable(cls, value: str) -> str:
-        hours_of(value)
-        return value
+
+if TYPE_CHECKING:
+    PolicySection = _Section
+else:
+
+    def _policy_field(item: Any) -> tuple[type, Any]:
+        if "tighter" not in item.metadata:
+            return bool, item.default
+        bound = {"ge": item.metadata["limit"]} if item.metadata["tighter"] > 0 else {"le": item.metadata["limit"]}
+        return int, Field(default=item.default, **{"ge": 0, **bound})
+
+    PolicySection = create_model(
+        "PolicySection",
+        __base__=_Section,
+        **{item.name: _policy_field(item) for item in fields(Policy) if item.name != "limitation_years"},
+    )
+    """`scheduler.settings.Policy` key by key, with its defaults and its hard limits."""
 
 
 class Config(_Section):
@@ -95,37 +137,45 @@ class Config(_Section):
     audit: Audit = Audit()
     claim_types: dict[ClaimType, Claim]
     closed_days: list[date] = []
-    policy: dict[str, int | bool] = {}
-
-    @field_validator("policy")
-    @classmethod
-    def _within_limits(cls, value: dict[str, int | bool]) -> dict[str, int | bool]:
-        known = {item.name for item in fields(Policy)} - {"limitation_years"}
-        for name in value:
-            if name not in known:
-                raise ValueError(f"policy.{name} はありません{_nearest(name, known)}")
-        Policy(**value)  # type: ignore[arg-type]
-        return value
+    policy: PolicySection = PolicySection()
 
     def policy_for(self, _claim_type: str) -> Policy:
         """The contact policy, with each claim type's years of limitation."""
-        years = {name: claim.limitation_years for name, claim in self.claim_types.items()}
-        return Policy(**self.policy, limitation_years=years)  # type: ignore[arg-type]
+        years = {str(name): claim.limitation_years for name, claim in self.claim_types.items()}
+        return Policy(**self.policy.model_dump(), limitation_years=years)
+
+    def claim(self, claim_type: str) -> Claim:
+        """A claim type's settings. Raises ConfigError for one that is not configured."""
+        claim = {str(name): claim for name, claim in self.claim_types.items()}.get(claim_type)
+        if claim is None:
+            known = "、".join(self.claim_types)
+            raise ConfigError(f"債権区分 {claim_type} の設定がありません", mend=f"claim_types にあるもの: {known}")
+        return claim
 
     def calendar_for(self, claim_type: str) -> Calendar:
         """The calling days and hours of a claim type. Raises ConfigError for one that is not configured."""
-        claim = self.claim_types.get(claim_type)  # type: ignore[call-overload]
-        if claim is None:
-            raise ConfigError(f"債権区分 {claim_type} の設定がありません", mend="claim_types に書いてください")
+        claim = self.claim(claim_type)
         return Calendar(
-            day=hours_of(claim.hours),
+            day=claim.hours,
             days=None if claim.days is None else frozenset(claim.days),
-            evening=hours_of(claim.evening_hours),
+            evening=claim.evening_hours,
             evening_days=frozenset(claim.evenings),
-            rest=hours_of(claim.rest_hours),
+            rest=claim.rest_hours,
             rest_days=frozenset(claim.rest_days),
             closed=frozenset(self.closed_days),
         )
+
+    def budget_for(self, claim_type: str) -> DayBudget | None:
+        """How many days a year the claim type may be called on; None: no budget."""
+        budget = self.claim(claim_type).budget
+        return DayBudget(budget.days, budget.sundays, budget.evenings) if budget else None
+
+    def overruns(self) -> Iterator[tuple[str, Overrun]]:
+        """The claim types and fiscal years for which more days are listed than budgeted."""
+        for claim_type in self.claim_types:
+            budget = self.budget_for(claim_type)
+            for overrun in overruns(self.calendar_for(claim_type), budget) if budget else ():
+                yield claim_type, overrun
 
     def desk(self) -> Desk:
         """The words and rules that a call is opened under."""
@@ -144,19 +194,9 @@ class Config(_Section):
         )
 
 
-def hours_of(text: str) -> Hours | None:
-    """`09:00-17:00` as hours; empty means none. Raises ValueError outside 8:00–21:00 or if it cannot be read."""
-    if not text:
-        return None
-    start, dash, end = text.partition("-")
-    if not dash:
-        raise ValueError("時間は 09:00-17:00 の形で書きます")
-    return Hours(time.fromisoformat(start.strip()), time.fromisoformat(end.strip()))
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One effective value and where it came from: a file's line, or the environment."""
+    """One effective value and where it came from: a file's line, the environment, or the default."""
 
     key: str
     value: str
@@ -164,111 +204,99 @@ class Setting:
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """The checked configuration. Raises ConfigError with file, line, key, and what is allowed."""
-    data = _with_environment(_read(path), environ)
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise _explained(error, data, path, environ) from error
+    """The checked configuration. Raises ConfigError with file, line, key, and what is allowed; every fault at once."""
+    return _checked(overlay(read_file(path), environ))
 
 
 def effective(path: Path, environ: Mapping[str, str] = os.environ) -> list[Setting]:
-    """Every value that is set, with its source; passwords in URLs are not shown."""
-    load(path, environ)
-    data = _with_environment(_read(path), environ)
-    return [Setting(key, _masked(str(value)), _source(key, data, path, environ)) for key, value in _flat(data)]
+    """Every value in effect, with its source; passwords in URLs are not shown."""
+    given = overlay(read_file(path), environ)
+    whole = _checked(given).model_dump(mode="json", by_alias=True)
+    return [
+        Setting(".".join(key), _masked(_text(value)), str(given.origin(key) or "既定値"))
+        for key, value in _leaves(whole, ())
+    ]
 
 
-def _read(path: Path) -> CommentedMap:
-    yaml = YAML(typ="rt", pure=True)
+def _checked(given: Given) -> Config:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        mend = "config.yaml のあるフォルダーで実行するか、CALLFLOW_CONFIG で指定してください"
-        raise ConfigError(f"設定ファイル {path} がありません", mend=mend) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = Where(str(path), mark.line + 1 if mark else 0, mark.column + 1 if mark else 0)
-        raise ConfigError(f"YAML として読めません: {error.problem}", where=place) from error
-    if not isinstance(data, CommentedMap):
-        raise ConfigError("設定は「キー: 値」の並びで書きます", where=Where(str(path), 1))
-    return data
+        return Config.model_validate(given.tree)
+    except ValidationError as error:
+        faults = [_explained(dict(each), given) for each in error.errors()]
+    if len(faults) == 1:
+        raise faults[0]
+    first = faults[0].where
+    listed = "\n".join(f"  {fault}" for fault in faults)
+    raise ConfigError(f"設定に {len(faults)} 件の誤りがあります:\n{listed}", where=Where(first.file, first.line))
 
 
-def _with_environment(data: CommentedMap, environ: Mapping[str, str]) -> CommentedMap:
-    yaml = YAML(typ="safe", pure=True)
-    for name, text in environ.items():
-        parts = [part.lower() for part in name.removeprefix(PREFIX).split("__")]
-        if not name.startswith(PREFIX) or len(parts) < 2:
-            continue
-        place = data
-        for part in parts[:-1]:
-            place = place.setdefault(part, CommentedMap())
-        place[parts[-1]] = yaml.load(text) if text else ""
-    return data
+def _explained(error: dict[str, Any], given: Given) -> ConfigError:
+    key: Key = tuple(str(part) for part in error["loc"] if part != "[key]")
+    source = given.source(key)
+    where = Where(source.file, source.line, source.column, ".".join(key))
+    if source.variable:
+        where = Where(field=str(source))
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return ConfigError(f"知らないキー {key[-1]} です", where=where, mend=_nearest(key[-1], _keys_beside(key)))
+    if kind == "literal_error":
+        return ConfigError(f"{key[-1]} は使えません", where=where, mend=_nearest(key[-1], get_args(ClaimType)))
+    if kind == "missing":
+        return ConfigError(f"{key[-1]} がありません", where=where, mend=f"{key[-1]}: を書いてください")
+    if kind == "value_error":
+        return ConfigError(str(limits["error"]), where=where)
+    what, mend = _WORDS.get(kind, (str(error["msg"]), ""))
+    return ConfigError(what.format(**limits), where=where, mend=mend.format(**limits))
 
 
-def _explained(error: ValidationError, data: CommentedMap, path: Path, environ: Mapping[str, str]) -> ConfigError:
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"]]
-    key = ".".join(keys)
-    line, column = _place(data, keys)
-    where = Where(str(path), line, column, key)
-    if _source(key, data, path, environ).startswith("環境変数"):
-        where = Where(field=_source(key, data, path, environ))
-    if first["type"] == "extra_forbidden":
-        return ConfigError("知らないキーです", where=where, mend=_nearest(keys[-1], _siblings(keys)).strip("（）"))
-    if first["type"] == "missing":
-        return ConfigError("必要なキーがありません", where=where, mend=f"{key}: を書いてください")
-    if first["type"] == "literal_error":
-        return ConfigError("知らないキーです", where=where, mend=str(first.get("ctx", {}).get("expected", "")))
-    return ConfigError(first["msg"].removeprefix("Value error, "), where=where)
+_WORDS = {
+    "int_parsing": ("整数ではありません", "数だけを書きます。単位はキーの名にあります"),
+    "int_type": ("整数ではありません", "数だけを書きます。単位はキーの名にあります"),
+    "bool_parsing": ("true か false ではありません", "true か false を書きます"),
+    "string_type": ("一つの語ではありません", "値を一つだけ書きます"),
+    "string_too_short": ("値が空です", "値を書いてください"),
+    "string_pattern_mismatch": ("この値は使えません", "形: {pattern}"),
+    "greater_than_equal": ("小さすぎます", "{ge} 以上にしてください"),
+    "less_than_equal": ("大きすぎます", "{le} 以下にしてください"),
+    "date_from_datetime_parsing": ("日付ではありません", "2026-11-24 の形で書きます"),
+    "date_parsing": ("日付ではありません", "2026-11-24 の形で書きます"),
+    "list_type": ("並びではありません", "[値, 値] の形で書きます"),
+    "model_type": ("ここは「キー: 値」の並びで書きます", ""),
+    "dict_type": ("ここは「キー: 値」の並びで書きます", ""),
+}
 
 
-def _place(data: CommentedMap, keys: list[str]) -> tuple[int, int]:
-    """Line and column of the deepest part of `keys` that the file has."""
-    place, found = data, (0, 0)
-    for key in keys:
-        if not isinstance(place, CommentedMap) or key not in place:
-            break
-        if key in place.lc.data:
-            line, column = place.lc.key(key)
-            found = (line + 1, column + 1)
-        place = place[key]
-    return found
+def _keys_beside(key: Key) -> list[str]:
+    """The keys that may stand where `key` stands."""
+    model: type[BaseModel] = Config
+    for part in key[:-1]:
+        found = next((f for name, f in model.model_fields.items() if part == (f.alias or name)), None)
+        inner = (found.annotation, *get_args(found.annotation)) if found else (Claim,)
+        model = next((e for e in inner if isinstance(e, type) and issubclass(e, BaseModel)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _siblings(keys: list[str]) -> set[str]:
-    model: Any = Config
-    for key in keys[:-1]:
-        found = next((f for n, f in model.model_fields.items() if key in (n, f.alias)), None) if model else None
-        annotation = found.annotation if found else None
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else Claim
-    return {field.alias or name for name, field in model.model_fields.items()}
+def _nearest(word: str, known: Any) -> str:
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"{close[0]} のことですか" if close else f"使えるもの: {'、'.join(known)}"
 
 
-def _nearest(word: str, known: set[str]) -> str:
-    close = get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    return f"（{close[0]} のことですか）" if close else f"（使えるキー: {'、'.join(sorted(known))}）"
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+def _leaves(value: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
+    for name, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            yield from _leaves(inner, (*above, name))
         else:
-            yield f"{prefix}{key}", value
+            yield (*above, name), inner
 
 
-def _source(key: str, data: CommentedMap, path: Path, environ: Mapping[str, str]) -> str:
-    name = PREFIX + key.upper().replace(".", "__")
-    if name in environ:
-        return f"環境変数 {name}"
-    line, _ = _place(data, key.split("."))
-    return f"{path}:{line}"
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "—" if value in (None, "", {}) else str(value)
 
 
 def _masked(value: str) -> str:
-    scheme, found, rest = value.partition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}://{user.split(':')[0]}:***@{host}" if found and at and ":" in user else value
+    """A URL without its password."""
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", value)
