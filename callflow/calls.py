@@ -125,6 +125,10 @@ class Calls:
         with self._database.read() as conn:
             return self._standing(self._hold(conn, call_id, operator_id, lock=False))
 
+    def conditions(self, conn: Connection, call_id: int) -> Mapping[str, bool]:
+        """What the call was opened under."""
+        return self._hold(conn, call_id, lock=False, needs_live=False).told.conditions
+
     def answer(
         self,
         call_id: int,
