@@ -105,10 +105,10 @@ class RowReader:
             self.faults.append(BadRow(line, 0, "", ",".join(cells)[:60], reason, mend))
             return False
         for place, cell in enumerate(cells):
-            if not cell.isascii() and (reason := odd_characters(cell)):
+            if not cell.isascii() and (odd := odd_characters(cell)):
                 name: str = next((ours for ours, at in self.places.items() if at == place), "")
                 mend = "文字を標準の字に置き換えて出力し直してください"
-                self.faults.append(BadRow(line, place + 1, name, cell, reason, mend))
+                self.faults.append(BadRow(line, place + 1, name, cell, odd, mend))
         return not self.faults
 
     def _fault(self, name: str, reason: str, mend: str) -> None:
