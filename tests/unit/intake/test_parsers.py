@@ -102,7 +102,7 @@ def test_encodings_are_told_apart(encoding: str, tmp_path: Path) -> None:
 
 def test_bytes_of_no_encoding_are_named_by_line(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_bytes("氏名\n見本\n".encode() + b"\xff\xff\n")
+    path.write_bytes("氏名\n見本\n".encode() + b"\x81\n")
     with pytest.raises(InputError) as raised:
         inspect(path)
     assert raised.value.where.line == 3
