@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module, util
+from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from callflow import __version__
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, Where
 
 GROUPS = {
     "init": "データベースと組織を用意する / prepare the database",
@@ -103,7 +105,25 @@ def run(arguments: list[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if os.environ.get("CALLFLOW_DEBUG"):
+            raise
+        _say(_unforeseen(error))
+        return CallflowError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _unforeseen(error: Exception) -> CallflowError:
+    """An error that nobody turned into words. Its own text is not shown: it may hold a resident's data."""
+    if isinstance(error, OSError):
+        return CallflowError(f"{error.strerror or type(error).__name__}", where=Where(str(error.filename or "")))
+    if type(error).__module__.startswith("sqlalchemy"):
+        mend = "callflow config show で database.url を、callflow db current で版を確かめてください"
+        return CallflowError(f"データベースの誤りです（{type(error).__name__}）", mend=mend)
+    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    mend = "callflow の誤りです。環境変数 CALLFLOW_DEBUG=1 を付けると詳しく表示します（個人情報を含むことがあります）"
+    return CallflowError(f"思わぬ誤りです（{type(error).__name__}、{place}）", mend=mend)
 
 
 def _say(error: CallflowError) -> None:
