@@ -1,0 +1,443 @@
+"""The separate verifier: proves the log of calls against its anchors. Exit 0 proved, 1 broken, 2 cannot tell.
+
+It shares no code with what writes the log and the anchors and needs only this file, the standard library,
+`cryptography`, and for PostgreSQL `psycopg`, so that an auditor can read all of it and run it alone:
+
+    python verifier.py --database sqlite:///var/callflow.sqlite --anchors var/anchors [--key anchors.pub] [--json]
+
+Everything streams: memory does not grow with the log. docs/security.md says what is proved and what is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import heapq
+import hmac
+import json
+import re
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+Key = tuple[int, int]  # municipality, call
+Leaf = tuple[Key, int, str, str]  # chain, count, head in hex, the anchor's name
+
+FINE, BROKEN, UNKNOWN = 0, 1, 2
+SHOWN = 1_000
+STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+NUMBER = r"(0|[1-9][0-9]*)"
+LEAF = re.compile(rf"call/{NUMBER}/{NUMBER} {NUMBER} ([0-9a-f]*)")
+
+
+class CannotTell(Exception):  # noqa: N818  it is an answer, not an error
+    """Something that the proof needs is not there or cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in words; `call` as municipality/call and `seq`, the first bad event, where there is one."""
+
+    what: str
+    call: str = ""
+    seq: int = 0
+    anchor: str = ""
+
+    def __str__(self) -> str:
+        place = f"通話 {self.call}" if self.call else f"錨 {self.anchor}" if self.anchor else "記録"
+        return f"{place}{f' 通番 {self.seq}' if self.seq else ''}: {self.what}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What was examined and what was found: the first `SHOWN` findings, and how many there are in all."""
+
+    calls: int = 0
+    events: int = 0
+    erased: int = 0
+    anchors: int = 0
+    last_anchor: str = ""
+    last_anchor_hash: str = ""
+    complete_until: str = ""
+    seconds: float = 0.0
+    doubt: str = ""
+    found: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        return BROKEN if self.found else UNKNOWN if self.doubt else FINE
+
+    def find(self, finding: Finding) -> None:
+        self.found += 1
+        if self.found <= SHOWN:
+            self.findings.append(finding)
+
+
+def verify(connection: Any, anchors: Path, *, key: Path | None = None) -> Report:
+    """Everything that does not agree between the database and the anchors.
+
+    `connection`: DB-API, of sqlite3 or psycopg, with no transaction open. `key`: the public key that the auditor
+    trusts; without it the one beside the anchors, which whoever replaces the anchors can replace as well.
+    """
+    report, began = Report(), time.perf_counter()
+    try:
+        sound = _check_anchors(anchors, key or anchors / "anchors.pub", report)
+    except (CannotTell, OSError) as no:
+        report.doubt, sound = str(no), []
+    leaves = heapq.merge(*(_leaves(path) for path in sound), key=itemgetter(0))
+    try:
+        _check_calls(connection, leaves, report)
+    except (sqlite3.Error, OSError) as error:
+        report.doubt = f"データベースを読めません: {error}"
+    except Exception as error:
+        if not type(error).__module__.startswith("psycopg"):
+            raise
+        report.doubt = f"データベースを読めません: {error}"
+    finally:
+        connection.rollback()
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _check_anchors(folder: Path, key_file: Path, report: Report) -> list[Path]:
+    """The leaf files of all anchors that are what was signed."""
+    files = sorted(folder.glob("[0-9]*.json"))
+    if not files:
+        raise CannotTell(f"{folder} に錨がありません")
+    if not key_file.exists():
+        raise CannotTell(f"公開鍵 {key_file} がありません")
+    try:
+        key = load_pem_public_key(key_file.read_bytes())
+    except ValueError as error:
+        raise CannotTell(f"公開鍵 {key_file} を読めません") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise CannotTell(f"公開鍵 {key_file} は Ed25519 の鍵ではありません")
+    sound, previous, number, until = [], "", 1, ""
+    for path in files:
+        body, signed = _signed_body(path, key, report)
+        if body is None:
+            previous, number = "?", number + 1
+            continue
+        if body["number"] != number or path.name != f"{number:06}-{body['date']}.json":
+            report.find(Finding(f"錨 {number} がありません（次は {body['number']}）", anchor=path.name))
+        elif previous != "?" and body["previous"] != previous:
+            report.find(Finding("前の錨とつながっていません", anchor=path.name))
+        if _matches_root(path.with_suffix(".leaves"), body, report):
+            sound.append(path.with_suffix(".leaves"))
+        previous, number = hashlib.sha256(signed).hexdigest(), body["number"] + 1
+        until = max(until, body["complete_until"])
+        report.anchors, report.last_anchor, report.last_anchor_hash = report.anchors + 1, path.name, previous
+    report.complete_until = "" if report.found else until  # with an anchor gone, nothing follows from absence
+    return sound
+
+
+def _signed_body(path: Path, key: Ed25519PublicKey, report: Report) -> tuple[dict[str, Any] | None, bytes]:
+    """An anchor's content and the bytes that were signed; None if it is not what was signed."""
+    try:
+        text = path.read_bytes()
+        whole = json.loads(text)
+        body, signature = whole["anchor"], bytes.fromhex(whole["signature"])
+        signed = _canonical(body)
+        key.verify(signature, signed)
+        if text != _canonical({"anchor": body, "signature": signature.hex()}) + b"\n":
+            raise ValueError("not as it was written")
+    except InvalidSignature:
+        report.find(Finding("署名が合いません", anchor=path.name))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        report.find(Finding("錨を読めません", anchor=path.name))
+    else:
+        return body, signed
+    return None, b""
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _matches_root(path: Path, body: dict[str, Any], report: Report) -> bool:
+    """Whether the leaves are those under the signed root, each chain once and in order."""
+    try:
+        hashes = _leaf_hashes(path)
+        root = _root(hashes, body["leaves"]) if body["leaves"] else hashlib.sha256(b"").digest()
+        if root.hex() == body["root"] and next(hashes, None) is None:
+            return True
+        what = "葉が、署名された根と合いません"
+    except (OSError, ValueError) as error:
+        what = f"葉を読めません: {error}"
+    report.find(Finding(what, anchor=path.name))
+    return False
+
+
+def _leaf_hashes(path: Path) -> Iterator[bytes]:
+    last = (-1, -1)
+    for chain, count, head, _ in _leaves(path):
+        if chain <= last:
+            raise ValueError("not in order")
+        last = chain
+        yield hashlib.sha256(f"\0call/{chain[0]}/{chain[1]}\n{count}\n{head}".encode()).digest()
+
+
+def _root(leaves: Iterator[bytes], count: int) -> bytes:
+    """RFC 6962, 2.1: the left part is the largest power of two below `count`. A missing leaf is an empty one."""
+    if count == 1:
+        return next(leaves, b"")
+    left = 1 << (count - 1).bit_length() - 1
+    return hashlib.sha256(b"\x01" + _root(leaves, left) + _root(leaves, count - left)).digest()
+
+
+def _leaves(path: Path) -> Iterator[Leaf]:
+    """The lines of a leaf file; the file is open only while a block is read, so that there may be thousands."""
+    place, rest, block = 0, "", b"?"
+    while block:
+        with path.open("rb") as file:
+            file.seek(place)
+            block = file.read(1 << 16)
+        place += len(block)
+        *lines, rest = (rest + block.decode("ascii")).split("\n")
+        for line in lines:
+            match = LEAF.fullmatch(line)
+            if match is None:
+                raise ValueError(f"{line[:80]!r}")
+            yield (int(match[1]), int(match[2])), int(match[3]), match[4], path.name
+    if rest:
+        raise ValueError("the last line is cut")
+
+
+def _check_calls(connection: Any, leaves: Iterator[Leaf], report: Report) -> None:
+    """Three streams in the order of their chains, side by side: calls, their events, and the anchors' leaves."""
+    call_rows, event_rows = _streams(connection)
+    sources = (_grouped(call_rows, report), _grouped(event_rows, report), _by_chain(leaves))
+    heads: list[Any] = [next(source, None) for source in sources]
+    while any(heads):
+        chain = min(head[0] for head in heads if head)
+        here = [head[1] if head and head[0] == chain else [] for head in heads]
+        _check_chain(chain, here[0], here[1], here[2], report)
+        heads = [
+            next(source, None) if head and head[0] == chain else head
+            for source, head in zip(sources, heads, strict=True)
+        ]
+
+
+def _grouped(rows: Iterable[tuple[Any, ...]], report: Report) -> Iterator[tuple[Key, list[Any]]]:
+    for key, group in groupby(rows, key=itemgetter(0, 1)):
+        if all(isinstance(part, int) for part in key):
+            yield key, list(group)
+        else:
+            report.find(Finding(f"番号が数ではありません: {key!r}"))
+
+
+def _by_chain(leaves: Iterator[Leaf]) -> Iterator[tuple[Key, list[Leaf]]]:
+    return ((chain, list(group)) for chain, group in groupby(leaves, key=itemgetter(0)))
+
+
+def _check_chain(chain: Key, rows: list[Any], events: list[Any], leaves: list[Leaf], report: Report) -> None:
+    """One chain: its events, what the call says of them, what the anchors say. The first fault counts."""
+    name = f"{chain[0]}/{chain[1]}"
+    report.calls, report.events = report.calls + len(rows), report.events + len(events)
+    if not rows:
+        what = "通話が消えています" if leaves else "記録はありますが、通話がありません"
+        report.find(Finding(what, name, 1, leaves[-1][3] if leaves else ""))
+        return
+    hashes: list[bytes] = []
+    fault = _first_fault(chain, events, hashes, report)
+    fault = fault or _against_anchors(leaves, hashes) or _uncovered(events, leaves, report.complete_until)
+    fault = fault or _against_call(rows[0], events, hashes)
+    if fault:
+        report.find(Finding(fault[1], name, fault[0]))
+
+
+Fault = tuple[int, str] | None
+
+
+def _first_fault(chain: Key, events: list[Any], hashes: list[bytes], report: Report) -> Fault:
+    """Each event against its commitment and its predecessor; `hashes` gets those that hold."""
+    before, closed = "00" * 32, False
+    for number, event in enumerate(events, start=1):
+        seq, at, kind, actor, payload, salt, commitment, digest, erased = event[2:]
+        if seq != number:
+            return number, f"通番 {number} の記録がありません（次は {seq!r}）"
+        if not all(isinstance(part, bytes) for part in (kind, actor, commitment, digest)):
+            return seq, "列の型が違います"
+        if fault := _payload_fault(payload, salt, commitment, erased):
+            return seq, fault
+        report.erased += payload is None
+        if not STAMP.fullmatch(at or b"") or b"\n" in kind or b"\n" in actor:
+            return seq, "日時・種類・行為者の形が違います"
+        text = f"{before}\n{chain[0]}\n{chain[1]}\n{seq}\n".encode() + b"\n".join((at, kind, actor))
+        if hashlib.sha256(text + b"\n" + commitment.hex().encode()).digest() != digest:
+            return seq, "連鎖が切れています（日時・種類・行為者・約束値・ハッシュのどれかが記録時と違います）"
+        if closed and kind != b"call:correct":
+            return seq, "終了したあとに、訂正でない記録があります"
+        closed = closed or kind == b"call:close"
+        before = digest.hex()
+        hashes.append(digest)
+    return None
+
+
+def _payload_fault(payload: Any, salt: Any, commitment: bytes, erased: Any) -> str:
+    if payload is None and salt is None:
+        return "" if erased else "内容が、規則によらずに消えています"
+    if payload is None or salt is None or erased is not None:
+        return "内容の消去が半端です"
+    if not isinstance(payload, bytes) or not isinstance(salt, bytes) or len(salt) != 16:
+        return "列の型が違います"
+    fine = hmac.compare_digest(hmac.digest(salt, payload, "sha256"), commitment)
+    return "" if fine else "内容が記録時と違います"
+
+
+def _against_anchors(leaves: list[Leaf], hashes: list[bytes]) -> Fault:
+    held = 0
+    for _, count, head, anchor in sorted(leaves, key=itemgetter(1)):
+        if count > len(hashes):
+            return len(hashes) + 1, f"錨 {anchor} は {count} 件を証していますが、{len(hashes)} 件しかありません"
+        if (hashes[count - 1].hex() if count else "") != head:
+            return held + 1, f"通番 {count} までの記録が、錨 {anchor} の証したものと違います"
+        held = count
+    return None
+
+
+def _uncovered(events: list[Any], leaves: list[Leaf], complete_until: str) -> Fault:
+    """An event from before the last anchor that no anchor covers came in afterwards."""
+    covered = max((leaf[1] for leaf in leaves), default=0)
+    until = complete_until.encode()
+    for event in events[covered:]:
+        if event[3] < until:
+            return event[2], "日時は錨より前ですが、どの錨にもありません"
+    return None
+
+
+def _against_call(row: Any, events: list[Any], hashes: list[bytes]) -> Fault:
+    """The call's own columns: how many events, the last hash, and when it closed."""
+    count, head, live, closed_at = row[2:]
+    if not events:
+        return 1, "通話の記録が一件もありません"
+    if count != len(hashes):
+        return min(len(hashes), count if isinstance(count, int) else 0) + 1, (
+            f"記録は {len(hashes)} 件ですが、通話は {count} 件としています"
+        )
+    if head != hashes[-1]:
+        return len(hashes), "通話のもつ末尾のハッシュが、記録と違います"
+    closing = [event for event in events if event[4] == b"call:close"]
+    if bool(live) == bool(closing) or closed_at != (closing[0][3] if closing else None):
+        return (closing or events)[-1][2], "通話の終了の日時が、記録と違います"
+    return None
+
+
+EVENTS = (
+    "SELECT municipality_id, call_id, seq, {at}, kind, actor, payload, salt, commitment, hash, erased_under"
+    " FROM call_events ORDER BY municipality_id, call_id, seq"
+)
+CALLS = "SELECT municipality_id, id, event_count, head_hash, live, {at} FROM calls ORDER BY municipality_id, id"
+
+
+def _streams(connection: Any) -> tuple[Iterator[Any], Iterator[Any]]:
+    """Calls and events as one snapshot of the database shows them; texts and bytes alike as bytes."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.text_factory = bytes
+        connection.execute("BEGIN")
+        return (
+            map(_sqlite_row(5), connection.execute(CALLS.format(at="closed_at"))),
+            map(_sqlite_row(3), connection.execute(EVENTS.format(at="at"))),
+        )
+    stamp = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    streams = []
+    for name, query in (
+        ("calls", CALLS.format(at=stamp.format("closed_at"))),
+        ("events", EVENTS.format(at=stamp.format("at"))),
+    ):
+        cursor = connection.cursor(name=f"verify_{name}")
+        cursor.itersize = 5_000
+        cursor.execute(query)
+        streams.append(map(_encoded, cursor))
+    return streams[0], streams[1]
+
+
+def _sqlite_row(instant: int) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """SQLite keeps instants as `2026-11-24 01:00:00.000000`, in UTC."""
+
+    def row(found: tuple[Any, ...]) -> tuple[Any, ...]:
+        at = found[instant]
+        stamp = at[:10] + b"T" + at[11:] + b"Z" if isinstance(at, bytes) and at[10:11] == b" " else at and b"?"
+        return (*found[:instant], stamp, *found[instant + 1 :])
+
+    return row
+
+
+def _encoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(part.encode() if isinstance(part, str) else part for part in row)
+
+
+def connect(url: str) -> Any:
+    """A connection that only reads. Raises CannotTell if there is no such database."""
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        if not path.is_file():
+            raise CannotTell(f"データベース {path} がありません")
+        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    import psycopg  # noqa: PLC0415  SQLite needs none
+
+    try:
+        return psycopg.connect(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url))
+    except psycopg.Error as error:
+        raise CannotTell(f"データベースに接続できません: {type(error).__name__}") from error
+
+
+def in_words(report: Report) -> Iterator[str]:
+    """The report for people."""
+    yield from map(str, report.findings[:20])
+    if report.found > 20:
+        yield f"ほか {report.found - 20} 件"
+    rate = report.events / report.seconds if report.seconds else 0
+    yield (
+        f"通話 {report.calls:,} 件、記録 {report.events:,} 件（規則により消去済み {report.erased:,} 件）、"
+        f"錨 {report.anchors:,} 件を {report.seconds:.2f} 秒で検証（毎秒 {rate:,.0f} 件）"
+    )
+    if report.last_anchor:
+        yield f"最後の錨 {report.last_anchor} {report.last_anchor_hash}（{report.complete_until} まで）"
+    verdict = {
+        FINE: "破れはありません",
+        BROKEN: f"破れ {report.found:,} 件",
+        UNKNOWN: f"判断できません: {report.doubt}",
+    }
+    yield verdict[report.exit_code] + (f"（{report.doubt}）" if report.found and report.doubt else "")
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The report for programs."""
+    return {**asdict(report), "exit_code": report.exit_code, "events_per_second": report.events / (report.seconds or 1)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description="Proves the log of calls against its anchors: 0 proved, 1 broken, 2 cannot tell"
+    )
+    parser.add_argument("--database", required=True, metavar="URL")
+    parser.add_argument("--anchors", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the public key that you trust")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    try:
+        connection = connect(given.database)
+    except CannotTell as no:
+        report = Report(doubt=str(no))
+    else:
+        report = verify(connection, given.anchors, key=given.key)
+        connection.close()
+    print(json.dumps(as_data(report), ensure_ascii=False, indent=2) if given.json else "\n".join(in_words(report)))
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
