@@ -98,9 +98,8 @@ def show(
             typer.echo(f"  電話{phone['position']} {phone['raw']} {phone['note']} {phone['quarantine']}".rstrip())
         for row in one["instalments"]:
             name = f"{row['levy_year']}年度 {row['instalment']}期"
-            typer.echo(
-                f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{'' if row['active'] else ' (一覧から消えた)'}"
-            )
+            gone = "" if row["active"] else " (一覧から消えた)"
+            typer.echo(f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{gone}")
 
 
 def _tell(report: ImportReport) -> None:
