@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, func, or_, select
 
-from callflow.cli.context import open_context
+from callflow.cli.context import Context, open_context
 from callflow.errors import InputError, NotFoundError
 from callflow.intake.columns import load_mapping
 from callflow.intake.faults import BadRow
@@ -30,6 +30,7 @@ _STATES = {
 
 @app.command("import")
 def import_(
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="滞納一覧か収納の CSV (UTF-8 か cp932)")],
     as_user: AsUser = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="確認だけして、何も書かない")] = False,
@@ -39,7 +40,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """滞納一覧か収納の CSV を取り込む。誤りのある行が一つでもあれば、何も取り込まない。"""
-    here = open_context(as_user)
+    here = _surroundings(ctx, as_user)
     report = import_file(
         here.database,
         file,
@@ -62,13 +63,14 @@ def import_(
 
 @app.command("list")
 def list_(
+    ctx: typer.Context,
     as_user: AsUser = None,
     status: Annotated[str, typer.Option("--status", help="open、paid、staff、closed")] = "",
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="何件まで")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """案件を番号の順に。名前も電話番号も出さない。"""
-    here = open_context(as_user)
+    here = _surroundings(ctx, as_user)
     with here.database.read() as conn:
         found = _rows(conn, here.municipality_id, status, count)
     if as_json:
@@ -81,12 +83,13 @@ def list_(
 
 @app.command()
 def show(
+    ctx: typer.Context,
     case: Annotated[str, typer.Argument(help="案件の番号か宛名番号", metavar="CASE")],
     as_user: AsUser = None,
     as_json: AsJson = False,
 ) -> None:
     """一つの案件の期別と電話番号。"""
-    here = open_context(as_user)
+    here = _surroundings(ctx, as_user)
     with here.database.read() as conn:
         found = _case(conn, here.municipality_id, case)
     if as_json:
@@ -100,6 +103,15 @@ def show(
             name = f"{row['levy_year']}年度 {row['instalment']}期"
             gone = "" if row["active"] else " (一覧から消えた)"
             typer.echo(f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{gone}")
+
+
+def _surroundings(ctx: typer.Context, as_user: str | None) -> Context:
+    """Those that the command line hands over; `--as` may also stand behind the command."""
+    given = ctx.obj
+    if isinstance(given, Context) and as_user is None:
+        _ = given.actor
+        return given
+    return open_context(as_user)
 
 
 def _tell(report: ImportReport) -> None:
