@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
-from callflow.access.accounts import Account, Accounts, audit, password_is
+from callflow.access.accounts import Accounts, audit, password_is
 from callflow.cli.context import Context
 from callflow.cli.output import say
+from callflow.cli.user import read_password
+from callflow.clock import TOKYO
 from callflow.errors import InputError, RefusedError
+from callflow.explanation import moment
 from callflow.script.diagram import mermaid, svg
 from callflow.script.difference import differences
 from callflow.script.faults import ScriptError
@@ -151,34 +154,51 @@ def publish(
     ctx: typer.Context,
     file: File,
     second: Annotated[str, typer.Option("--second", metavar="USER", help="承認する、もう一人の区職員")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="二人のパスワードを標準入力から一行ずつ読む。--as、--second の順")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="証明と二人の確認だけで、公開しない")] = False,
 ) -> None:
-    """台本を証明して公開する。区職員二人が要る（--as と --second）。公開した版は変わらない。"""
+    """台本を証明して公開する。区職員二人（--as と --second）が、それぞれパスワードを入れる。公開した版は変わらない。"""
     here: Context = ctx.obj
     here.actor.must_be("staff")
+    if second == here.actor.login:
+        raise RefusedError("台本の公開には、別の二人の承認が要ります", mend="別の区職員を --second に指定してください")
     script = read(file)
     report = prove(script)
+    approver = _two_people(here, second, from_stdin=password_stdin)
     with here.database.write() as conn:
         now = here.clock.now()
-        desk = Accounts(conn, here.municipality_id, now)
-        approver = desk.named(second)
-        if "staff" not in approver.roles or approver.disabled_at is not None:
-            raise RefusedError(f"{second} は区職員ではありません", mend="別の区職員を --second に指定してください")
-        for one in (desk.named(here.actor.login), approver):
-            _proves_itself(conn, here.municipality_id, one)
         version = publish_script(
-            conn, here.municipality_id, script, report, by=here.actor.id, approved_by=approver.id, at=now
+            conn, here.municipality_id, script, report, by=here.actor_id, approved_by=approver, at=now
         )
-        about = f"script:{script.content_hash[:12]}"
-        audit(conn, here.municipality_id, now, here.actor.id, "script:publish", about)
-    typer.echo(f"{script.name} 第{version}版を公開しました（{script.content_hash[:12]}）")
+        audit(conn, here.municipality_id, now, here.actor_id, "script:publish", f"script:{script.content_hash[:12]}")
+        if dry_run:
+            conn.rollback()
+    done = f"として公開できます（{script.content_hash[:12]}、何も書いていません）" if dry_run else "を公開しました"
+    typer.echo(f"{script.name} 第{version}版{done}" + ("" if dry_run else f"（{script.content_hash[:12]}）"))
 
 
-def _proves_itself(conn: Connection, municipality_id: int, account: Account) -> None:
-    """By command line each of the two gives a password; an account without one is trusted to the host's shell."""
-    if account.has_password:
-        given = typer.prompt(f"{account.login} のパスワード", hide_input=True)
-        if not password_is(conn, municipality_id, account.login, given):
-            raise RefusedError(f"{account.login} のパスワードが違います")
+def _two_people(here: Context, second: str, *, from_stdin: bool) -> int:
+    """The approver's id, once both have given their passwords: for this act a name alone is not enough.
+
+    Nobody types while a transaction is open. Raises RefusedError.
+    """
+    with here.database.read() as conn:
+        desk = Accounts(conn, here.municipality_id, here.clock.now())
+        pair = (desk.named(here.actor.login), desk.named(second))
+    if "staff" not in pair[1].roles or not pair[1].active:
+        raise RefusedError(f"{second} は区職員ではありません", mend="別の区職員を --second に指定してください")
+    for one in pair:
+        if not one.has_password:
+            mend = f"callflow --as {one.login} user password {one.login}"
+            raise RefusedError(f"{one.login} のパスワードが決まっていません", mend=mend)
+    given = [read_password(f"{one.login} のパスワード: ", from_stdin=from_stdin) for one in pair]
+    with here.database.read() as conn:
+        for one, password in zip(pair, given, strict=True):
+            if not password_is(conn, here.municipality_id, one.login, password):
+                raise RefusedError(f"{one.login} のパスワードが違います")
+    return pair[1].id
 
 
 @app.command("list")
@@ -192,6 +212,6 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
             .where(v.municipality_id == here.municipality_id)
             .order_by(v.name, v.version)
         ).all()
-    lines = [f"{row.name} 第{row.version}版  {row.hash[:12]}  {row.published_at:%Y-%m-%d %H:%M}Z" for row in rows]
-    data = [dict(row._mapping, published_at=row.published_at.isoformat()) for row in rows]
+    data = [dict(row._mapping, published_at=row.published_at.astimezone(TOKYO).isoformat()) for row in rows]
+    lines = [f"{row.name} 第{row.version}版  {row.hash[:12]}  {moment(row.published_at)}" for row in rows]
     say(lines or ["公開した台本はまだありません"], data, as_json=as_json)

@@ -1,138 +1,297 @@
-"""A script drawn: Mermaid with ASCII ids and Japanese labels, and SVG laid out here, without any network. Pure."""
+"""A script drawn: Mermaid with ASCII ids and Japanese labels, and SVG laid out here, without any network. Pure.
+
+What can be said in nearly every line is drawn once, apart, instead of as an arrow from each of them.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from unicodedata import east_asian_width
 
-from callflow.script.model import END, RESUME, SAME, Script
+from callflow.script.layout import Arrow, Placed, columns_of, place
+from callflow.script.model import END, RESUME, SAME, Answer, Script
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 210, 64, 26, 90, 30
-COLOURS = {"nothing": "#eef2f7", "name": "#e3f0e3", "topic": "#fff3d6", "debt": "#fbe3e3"}
-"""By level; the level's name stands in the box too, so that colour is never alone."""
+COMMON = 8  # an answer that so many lines share is drawn once
+CLOSING = 5  # a last line that so many answers lead to is named, without arrows
+ACROSS = 6  # columns for boxes without arrows
+COLOURS = {"nothing": "#eef1f5", "name": "#dff0e4", "topic": "#fdf0cf", "debt": "#fbdfdc"}
+LEVELS = {"nothing": "何も明かさない", "name": "氏名まで", "topic": "用件まで", "debt": "滞納まで"}
+"""Colour is never alone: the level's words stand in every box."""
+WORDS = {END: "終話", RESUME: "元の台詞へ戻る", SAME: "同じ台詞のまま"}
+INK, FAINT, LINE = "#1d2733", "#5b6775", "#6b7c93"
+WIDTH, ROW, TEXT, PAD, GAP_X, GAP_Y, MARGIN = 250, 18, 16, 8, 90, 18, 40
+LETTERS = 38  # half-width letters in a line of text
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    source: str
-    target: str
+class Row:
+    """One answer of a line, to one target."""
+
+    key: str
     label: str
+    target: str
 
 
-def edges(script: Script) -> list[Edge]:
-    """The arrows between states, answers of `anywhere` left out; several answers to one target share an arrow."""
-    labels: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for state in script.states.values():
-        for answer in state.answers.values():
-            targets = (*answer.to.values, *((answer.then,) if answer.then else ()))
-            for target in targets if not answer.from_anywhere else ():
-                if target != SAME:
-                    labels[(state.name, target)].append(answer.label)
-    return [Edge(source, target, "／".join(words)) for (source, target), words in labels.items()]
+def common(script: Script) -> list[Row]:
+    """The answers offered from nearly everywhere, most frequent first."""
+    counted = Counter(
+        Row("", answer.label, target)
+        for state in script.states.values()
+        for answer in state.answers.values()
+        for target in _targets(answer)
+    )
+    anywhere = {
+        Row("", answer.label, target)
+        for state in script.states.values()
+        for answer in state.answers.values()
+        if answer.from_anywhere
+        for target in _targets(answer)
+    }
+    return [row for row, count in counted.most_common() if row in anywhere or count >= COMMON]
+
+
+def rows_of(script: Script) -> dict[str, list[Row]]:
+    """Each line's own answers, in screen order."""
+    everywhere = set(common(script))
+    return {
+        name: [
+            Row(answer.key, answer.label, target)
+            for answer in state.answers.values()
+            for target in _targets(answer)
+            if Row("", answer.label, target) not in everywhere
+        ]
+        for name, state in script.states.items()
+    }
 
 
 def mermaid(script: Script) -> str:
     """A state diagram in Mermaid."""
-    ids = {name: f"s{number}" for number, name in enumerate(script.states)}
-    ids |= {END: "fin", RESUME: "back"}
-    lines = ["stateDiagram-v2", "  direction TB"]
+    ids = {name: f"s{number}" for number, name in enumerate(script.states)} | {END: "fin", RESUME: "back"}
+    lines = ["stateDiagram-v2", "  direction LR"]
     for name, state in script.states.items():
-        lines.append(f'  state "{_plain(name)}: {_plain(_words(script, name, 24))}" as {ids[name]}')
-        if state.draft:
-            lines.append(f"  note right of {ids[name]}: 下書き")
-    lines += ['  state "終話" as fin', '  state "元の台詞へ" as back']
-    lines += [f"  [*] --> {ids[start]}" for start in script.starts.values()]
-    lines += [f"  {ids[e.source]} --> {ids[e.target]}: {_plain(e.label)}" for e in edges(script)]
+        draft = "（下書き）" if state.draft else ""
+        lines.append(f'  state "{_plain(name)}{draft}：{_plain(_line_of(script, name, 48))}" as {ids[name]}')
+    lines += [
+        f'  state "{WORDS[END]}" as fin',
+        f'  state "{WORDS[RESUME]}" as back',
+        '  state "どの台詞からでも" as any',
+    ]
+    lines += [f"  [*] --> {ids[start]}" for start in dict.fromkeys(script.starts.values())]
+    sources = [("any", common(script)), *((ids[name], rows) for name, rows in rows_of(script).items())]
+    for source, rows in sources:
+        labels: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            labels[source if row.target == SAME else ids[row.target]].append(_plain(row.label))
+        lines += [f"  {source} --> {target}: {'／'.join(dict.fromkeys(words))}" for target, words in labels.items()]
     return "\n".join([*lines, "  fin --> [*]", ""])
 
 
-def _plain(text: str) -> str:
-    return text.replace('"', "”").replace(":", "：").replace(";", "；").replace("\n", " ").replace("#", "＃")
-
-
-def _words(script: Script, name: str, length: int) -> str:
-    text = next(iter(script.states[name].says.by_setting_value.values())).strip().replace("\n", "")
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
 def svg(script: Script) -> str:
-    """The same as a picture: rows by distance from the start, boxes coloured and named by what they reveal."""
-    arrows = [edge for edge in edges(script) if edge.target != RESUME]
-    rows = _rows(script, arrows)
-    place = {
-        name: (MARGIN + column * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y))
-        for row, names in enumerate(rows)
-        for column, name in enumerate(names)
-    }
-    width = 2 * MARGIN + max(len(names) for names in rows) * (WIDTH + GAP_X)
-    height = 2 * MARGIN + len(rows) * (HEIGHT + GAP_Y)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        ' font-family="BIZ UDGothic, Noto Sans CJK JP, sans-serif" font-size="12">',
-        f"<title>{escape(script.title)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#556"/></marker></defs>',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    """The same as a picture: every line a box with its answers, arrows to the right; the rest is named."""
+    rows = rows_of(script)
+    main = columns_of(script.starts.values(), _following(rows))
+    apart = [row.target for row in common(script) if row.target in script.states and row.target not in main]
+    aside = columns_of([*apart, *(name for name in script.states if name not in main)], _following(rows))
+    aside = {name: number for name, number in aside.items() if name not in main}
+    aside = _spread(aside, _arrows(script, rows, aside))
+    parts, y = [_legend(script)], MARGIN + 74.0
+    width = 0.0
+    for title, column in (("はじめから", main), ("どの台詞からでも入る台詞", aside)):
+        if not column:
+            continue
+        heights = {name: _height(script, name, rows[name]) for name in column}
+        placed = place(column, heights, _arrows(script, rows, column), GAP_Y)
+        parts.append(_text(MARGIN, y + 20, title, size=18, weight="bold"))
+        parts += _block(script, rows, placed, y + 44)
+        width = max(width, len(placed.columns) * (WIDTH + GAP_X) - GAP_X)
+        y += placed.height + 80
+    parts += _everywhere(script, y)
+    y += 60 + ROW * (len(common(script)) // 3 + 1)
+    return "\n".join([*_head(script, max(width, 1000) + 2 * MARGIN, y + MARGIN), *parts, "</svg>", ""])
+
+
+def _targets(answer: Answer) -> Iterator[str]:
+    yield from dict.fromkeys((*answer.to.values, *((answer.then,) if answer.then else ())))
+
+
+def _following(rows: dict[str, list[Row]]) -> dict[str, list[str]]:
+    known = rows.keys() - _closing(rows)
+    return {name: [row.target for row in own if row.target in known] for name, own in rows.items()}
+
+
+def _arrows(script: Script, rows: dict[str, list[Row]], column: dict[str, int]) -> list[Arrow]:
+    """What leads to a later column is an arrow; closing lines and what leads back are named in the row."""
+    closing = _closing(rows)
+    return [
+        Arrow(name, _port(script, name, number), row.target)
+        for name in column
+        for number, row in enumerate(rows[name])
+        if row.target not in closing and column.get(row.target, -1) > column[name]
     ]
-    parts += [_arrow(place[e.source], place[e.target], e.label) for e in arrows if e.source != e.target]
-    parts += [_box(script, name, *place[name]) for names in rows for name in names]
-    return "\n".join([*parts, "</svg>", ""])
 
 
-def _rows(script: Script, arrows: list[Edge]) -> list[list[str]]:
-    """States by their distance from the first line; detours, which any line can enter, in rows of their own below."""
-    following: dict[str, list[str]] = defaultdict(list)
-    for edge in arrows:
-        following[edge.source].append(edge.target)
-    distance: dict[str, int] = {}
-    waiting = deque((start, 0) for start in script.starts.values())
-    while waiting:
-        name, far = waiting.popleft()
-        if name not in distance:
-            distance[name] = far
-            waiting += [(target, far + 1) for target in following[name]]
-    last = max(distance.values()) + 1
-    rows: dict[int, list[str]] = defaultdict(list)
-    for name in script.states:
-        rows[distance.get(name, last)].append(name)
-    rows[max(rows) + 1].append(END)
-    wide = [names for _, names in sorted(rows.items())]
-    return [names[start : start + 7] for names in wide for start in range(0, len(names), 7)]
+def _closing(rows: dict[str, list[Row]]) -> set[str]:
+    """Lines that end the call and that many answers lead to: an arrow from each would say little."""
+    led_to = Counter(row.target for own in rows.values() for row in own)
+    return {name for name, own in rows.items() if led_to[name] >= CLOSING and END in {row.target for row in own}}
 
 
-def _box(script: Script, name: str, x: int, y: int) -> str:
-    if name == END:
-        return (
-            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="32" fill="#333"/>'
-            f'<text x="{x + WIDTH / 2}" y="{y + 38}" fill="#fff" text-anchor="middle">終話</text>'
+def _spread(column: dict[str, int], arrows: list[Arrow]) -> dict[str, int]:
+    """Boxes without arrows, side by side instead of in one high column."""
+    joined = {arrow.source for arrow in arrows} | {arrow.target for arrow in arrows}
+    free = [name for name in column if name not in joined]
+    first = max((column[name] + 1 for name in joined), default=0)
+    return column | {name: first + number % ACROSS for number, name in enumerate(free)}
+
+
+def _height(script: Script, name: str, rows: list[Row]) -> float:
+    return 2 * PAD + TEXT * (1 + len(_lines(script, name))) + ROW * len(rows) + (4 if rows else 0)
+
+
+def _port(script: Script, name: str, number: int) -> float:
+    return PAD + TEXT * (1 + len(_lines(script, name))) + 4 + ROW * (number + 0.5)
+
+
+def _head(script: Script, width: float, height: float) -> list[str]:
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'
+        f' height="{height:.0f}" font-family="BIZ UDGothic, Noto Sans CJK JP, sans-serif" font-size="12" fill="{INK}">',
+        f"<title>{escape(script.title)}</title>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<path d="M0 0L8 4L0 8z" fill="{LINE}"/></marker></defs>',
+        f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+    ]
+
+
+def _legend(script: Script) -> str:
+    drafts = sum(state.draft for state in script.states.values())
+    about = f"{script.name}　台詞 {len(script.states)}（うち下書き {drafts}、破線）　版 {script.content_hash[:12]}"
+    parts = [_text(MARGIN, MARGIN + 14, script.title, size=24, weight="bold"), _text(MARGIN, MARGIN + 40, about)]
+    for number, (level, words) in enumerate(LEVELS.items()):
+        x = MARGIN + number * 170
+        parts.append(
+            f'<rect x="{x}" y="{MARGIN + 54}" width="16" height="16" rx="3" fill="{COLOURS[level]}" stroke="{LINE}"/>'
+            + _text(x + 24, MARGIN + 67, words)
         )
+    return "\n".join(parts)
+
+
+def _block(script: Script, rows: dict[str, list[Row]], placed: Placed, y: float) -> Iterable[str]:
+    column, closing = placed.column_of, _closing(rows)
+    for arrow, lanes in placed.lanes.items():
+        points = [(_left(column[arrow.source]) + WIDTH, y + placed.top[arrow.source] + arrow.port)]
+        for lane in lanes:
+            points += [(_left(column[lane]), y + placed.top[lane] + 5), (_left(column[lane]) + WIDTH, 0)]
+            points[-1] = (points[-1][0], points[-2][1])
+        points.append((_left(column[arrow.target]) - 2, y + placed.top[arrow.target] + PAD + 6))
+        yield _curve(points)
+    drawn = {(arrow.source, arrow.target) for arrow in placed.lanes}
+    for name, number in column.items():
+        if name in rows:
+            named = {row.target for row in rows[name] if (name, row.target) not in drawn or row.target in closing}
+            yield _box(script, name, _left(number), y + placed.top[name], rows[name], named)
+
+
+def _left(column: int) -> float:
+    return MARGIN + column * (WIDTH + GAP_X)
+
+
+def _curve(points: list[tuple[float, float]]) -> str:
+    """A smooth way through the points: curved between columns, straight through a lane."""
+    (x, y), path = points[0], []
+    for number, (to_x, to_y) in enumerate(points[1:]):
+        half = (to_x - x) / 2
+        path.append(
+            f"C{x + half:.0f} {y:.0f} {to_x - half:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+            if number % 2 == 0
+            else f"L{to_x:.0f} {to_y:.0f}"
+        )
+        x, y = to_x, to_y
+    start = f"M{points[0][0]:.0f} {points[0][1]:.0f}"
+    return f'<path d="{start}{"".join(path)}" fill="none" stroke="{LINE}" stroke-width="1.3" marker-end="url(#tip)"/>'
+
+
+def _box(script: Script, name: str, x: float, y: float, rows: list[Row], named: set[str]) -> str:
     state = script.states[name]
     level = next(iter(state.reveals.by_setting_value.values()))
-    words = _words(script, name, 32)
-    lines = "".join(
-        f'<text x="{x + 8}" y="{y + 36 + 16 * number}">{escape(words[a:b])}</text>'
-        for number, (a, b) in enumerate(pairwise((0, 16, 32)))
-    )
-    draft = ' stroke-dasharray="5 3"' if state.draft else ""
-    return (
-        f'<g><title>{escape(name)}</title><rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6"'
-        f' fill="{COLOURS[level]}" stroke="#456"{draft}/>'
-        f'<text x="{x + 8}" y="{y + 17}" font-weight="bold">{escape(name)}</text>'
-        f'<text x="{x + WIDTH - 8}" y="{y + 17}" text-anchor="end" fill="#555" font-size="10">{level}</text>{lines}</g>'
-    )
+    dashed = ' stroke-dasharray="6 4"' if state.draft else ""
+    lines = _lines(script, name)
+    parts = [
+        f'<g id="{escape(name, quote=True)}"><rect x="{x:.0f}" y="{y:.0f}" width="{WIDTH}"'
+        f' height="{_height(script, name, rows):.0f}" rx="7" fill="{COLOURS[level]}" stroke="{INK}"{dashed}/>',
+        _text(x + PAD, y + PAD + 11, name, size=13, weight="bold"),
+        _text(x + WIDTH - PAD, y + PAD + 11, LEVELS[level], size=10, anchor="end", colour=FAINT),
+    ]
+    parts += [_text(x + PAD, y + PAD + TEXT * (n + 2) - 5, line) for n, line in enumerate(lines)]
+    for number, row in enumerate(rows):
+        middle = y + _port(script, name, number)
+        parts.append(f'<path d="M{x:.0f} {middle - ROW / 2:.0f}h{WIDTH}" stroke="{INK}" stroke-opacity=".15"/>')
+        parts.append(
+            _text(x + PAD, middle + 4, f"{row.key} {_short(row.label, 24 if row.target in named else 34)}", size=11)
+        )
+        if row.target in named:
+            words = WORDS.get(row.target, row.target)
+            parts.append(_text(x + WIDTH - PAD, middle + 4, f"→ {words}", size=10, anchor="end", colour=FAINT))
+        else:
+            parts.append(f'<circle cx="{x + WIDTH:.0f}" cy="{middle:.0f}" r="3" fill="{LINE}"/>')
+    return "\n".join([*parts, "</g>"])
 
 
-def _arrow(source: tuple[int, int], target: tuple[int, int], label: str) -> str:
-    down = target[1] > source[1]
-    x1, y1 = source[0] + WIDTH / 2, source[1] + (HEIGHT if down else 0)
-    x2, y2 = target[0] + WIDTH / 2, target[1] + (0 if down else HEIGHT)
-    bend = GAP_Y * (0.6 if down else -0.6)
-    middle = ((x1 + x2) / 2, (y1 + y2) / 2)
-    short = label if len(label) <= 14 else label[:13] + "…"
-    return (
-        f'<path d="M{x1} {y1}C{x1} {y1 + bend} {x2} {y2 - bend} {x2} {y2}" fill="none" stroke="#889"'
-        f' marker-end="url(#tip)"><title>{escape(label)}</title></path>'
-        f'<text x="{middle[0]}" y="{middle[1]}" font-size="9" fill="#446" text-anchor="middle">{escape(short)}</text>'
-    )
+def _everywhere(script: Script, y: float) -> Iterable[str]:
+    yield _text(MARGIN, y + 10, "ほとんどの台詞で選べる応答", size=18, weight="bold")
+    for number, row in enumerate(common(script)):
+        x, line = MARGIN + number % 3 * 330, y + 40 + ROW * (number // 3)
+        yield _text(x, line, f"{row.label} → {WORDS.get(row.target, row.target)}")
+
+
+def _text(
+    x: float, y: float, words: str, *, size: int = 12, weight: str = "", anchor: str = "", colour: str = ""
+) -> str:
+    extra = f' font-weight="{weight}"' if weight else ""
+    extra += f' text-anchor="{anchor}"' if anchor else ""
+    extra += f' fill="{colour}"' if colour else ""
+    return f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}"{extra}>{escape(words)}</text>'
+
+
+def _lines(script: Script, name: str) -> list[str]:
+    """The beginning of the line, in at most three lines of text."""
+    rest, found = _line_of(script, name, 3 * LETTERS - 2), []
+    while rest:
+        cut = _fitting(rest, LETTERS)
+        cut += rest[cut : cut + 1] in ("、", "。", "」", "？", "…")  # these begin no line
+        found.append(rest[:cut])
+        rest = rest[cut:]
+    return found
+
+
+def _line_of(script: Script, name: str, letters: int) -> str:
+    text = next(iter(script.states[name].says.by_setting_value.values())).strip().replace("\n", "")
+    text = re.sub(r"{%.*?%}", "", text)
+    return _short(re.sub(r"{{\s*([^|}]*?)\s*(\|[^}]*)?}}", r"〔\1〕", text), letters)
+
+
+def _short(text: str, letters: int) -> str:
+    cut = _fitting(text, letters)
+    return text if cut >= len(text) else text[: _fitting(text, letters - 2)] + "…"
+
+
+def _fitting(text: str, letters: int) -> int:
+    """How many characters fit into that many half-width letters."""
+    used = 0
+    for count, letter in enumerate(text):
+        used += 2 if east_asian_width(letter) in "WFA" else 1
+        if used > letters:
+            return count
+    return len(text)
+
+
+def _plain(text: str) -> str:
+    """Text without what Mermaid would read as its own."""
+    return text.translate(_PLAIN)
+
+
+_PLAIN = str.maketrans('":;#{}\n', "”：；＃｛｝ ")
