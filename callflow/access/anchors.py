@@ -108,15 +108,15 @@ def changed_since(municipality_id: int, since: datetime | None) -> Select[Any]:
     """The heads that an anchor covers, by call: those still live, and those that closed at or after `since`.
 
     One statement, so that a call that closes meanwhile is seen before or after, but is never missed. Both halves
-    are probes of an index (uq_calls_live_case, ix_calls_closed).
+    are probes of an index (one of uq_calls_live_*, and ix_calls_closed).
     """
     query = select(calls.c.id, calls.c.event_count, calls.c.head_hash).where(calls.c.municipality_id == municipality_id)
     if since is None:
         return query.order_by(calls.c.id)
-    live = query.where(text("live"))  # word for word the condition of the partial index
+    live = query.where(text("live"))  # word for word the condition of the partial indexes
     closed = query.where(text("NOT live"), calls.c.closed_at >= since)
     changed = union_all(live, closed).subquery()
-    return select(changed).order_by(changed.c.id)
+    return select(changed).order_by(changed.c.id + 0)  # ordered by `id` alone, SQLite would walk the whole table
 
 
 def _write_leaves(conn: Connection, path: Path, since: datetime | None) -> Tree:

@@ -1,0 +1,263 @@
+"""Anchors over real calls on both databases, and the commands that write and verify them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from callflow.access import anchors, verifier
+from callflow.access.anchors import Anchored, anchor, changed_since
+from callflow.access.verifier import BROKEN, FINE, UNKNOWN, Report
+from callflow.cli import main as command_line
+from callflow.clock import SimulatedClock
+from callflow.errors import ConfigError, InputError, TryLaterError
+from callflow.standing import Opening
+from models.database import Database
+from models.tables import call_events, calls
+from tests.world import IDENTITY, MUNICIPALITY, TestCase, World, add_case, build
+
+CONFIG = Path(__file__).parents[2] / "config.yaml"
+
+
+@dataclass
+class Office:
+    """A desk with calls, and a folder with anchors."""
+
+    world: World
+    folder: Path
+
+    @property
+    def key(self) -> Path:
+        return self.folder.parent / "keys" / "anchor.key"
+
+    def case(self, number: int) -> TestCase:
+        with self.world.database.write() as conn:
+            return add_case(conn, number)
+
+    def open(self, case: TestCase) -> int:
+        opening = Opening(case.case_id, self.world.operator, self.world.script_hash, {}, number_id=case.number_id)
+        call = self.world.calls.open(opening, placing=True)
+        for event in ("ringing", "answered"):
+            self.world.calls.line(call, event)
+        standing = self.world.calls.begin(call, self.world.operator)
+        for name, fields in (("yes", {}), ("yes", {}), ("match", {"identity": IDENTITY})):
+            self.world.clock.advance(timedelta(seconds=5))
+            standing = self.world.calls.answer(call, self.world.operator, standing.step, name, fields=fields)
+        return call
+
+    def close(self, call: int) -> int:
+        step = self.world.calls.standing(call, self.world.operator).step
+        self.world.calls.hang_up(call, self.world.operator, step)
+        self.world.calls.close(call, "system")
+        return call
+
+    def anchor(self) -> Anchored:
+        with self.world.database.read() as conn:
+            return anchor(conn, self.folder, self.key, self.world.clock.now())
+
+    def verify(self) -> Report:
+        connection = verifier.connect(self.world.database.url)
+        try:
+            return verifier.verify(connection, self.folder)
+        finally:
+            connection.close()
+
+    def leaves(self, number: int) -> list[str]:
+        (path,) = self.folder.glob(f"{number:06}-*.leaves")
+        return [line.split()[0] for line in path.read_text().splitlines()]
+
+    def spoil(self, call: int, seq: int, **columns: Any) -> None:
+        with self.world.database.write() as conn:
+            conn.execute(
+                update(call_events).where(call_events.c.call_id == call, call_events.c.seq == seq).values(**columns)
+            )
+
+
+@pytest.fixture
+def office(database: Database, clock: SimulatedClock, tmp_path: Path) -> Office:
+    return Office(build(database, clock), tmp_path / "anchors")
+
+
+def test_real_calls_are_proved_and_each_anchor_covers_what_changed(office: Office) -> None:
+    first, second = office.close(office.open(office.case(1))), office.open(office.case(2))
+    office.world.clock.advance(timedelta(hours=1))
+    assert office.anchor().leaves == 2
+    office.world.clock.advance(timedelta(hours=1))
+    assert office.anchor().leaves == 1
+    office.close(second)
+    assert (office.anchor().number, office.leaves(1), office.leaves(2), office.leaves(3)) == (
+        3,
+        [f"call/1/{first}", f"call/1/{second}"],
+        [f"call/1/{second}"],
+        [f"call/1/{second}"],
+    )
+    report = office.verify()
+    assert (report.exit_code, report.findings, report.calls) == (FINE, [], 2)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"payload": "{}"},
+        {"kind": "talk:back"},
+        {"actor": "operator:99"},
+        {"salt": bytes(16)},
+        {"commitment": bytes(32)},
+        {"hash": bytes(32)},
+        {"payload": None, "salt": None},
+    ],
+    ids="+".join,
+)
+def test_a_changed_column_is_found_and_named(office: Office, columns: dict[str, Any]) -> None:
+    office.close(office.open(office.case(1)))
+    call = office.close(office.open(office.case(2)))
+    office.anchor()
+    office.spoil(call, 5, **columns)
+    assert [(one.call, one.seq) for one in office.verify().findings] == [(f"1/{call}", 5)]
+
+
+def test_an_instant_changed_by_a_microsecond_is_found(office: Office) -> None:
+    call = office.close(office.open(office.case(1)))
+    office.anchor()
+    office.spoil(call, 3, at=office.world.clock.now() + timedelta(microseconds=1))
+    assert [(one.call, one.seq) for one in office.verify().findings] == [(f"1/{call}", 3)]
+
+
+def test_a_deleted_call_is_found(office: Office) -> None:
+    call = office.close(office.open(office.case(1)))
+    office.anchor()
+    with office.world.database.write() as conn:
+        for table in ("call_events", "negotiation_records", "off_scripts", "signals"):
+            conn.execute(text(f"DELETE FROM {table} WHERE call_id = :call"), {"call": call})
+        conn.execute(text("DELETE FROM calls WHERE id = :call"), {"call": call})
+    assert [(one.call, one.seq) for one in office.verify().findings] == [(f"1/{call}", 1)]
+
+
+def test_a_call_whose_end_is_committed_after_the_anchor_that_it_predates_is_not_lost(office: Office) -> None:
+    """Its clock was read before the anchor's, its transaction ended after it, or it ran on a host that is behind."""
+    call = office.open(office.case(1))
+    now = office.world.clock.now()
+    with office.world.database.read() as conn:
+        anchor(conn, office.folder, office.key, now + timedelta(minutes=4))
+    office.close(call)
+    office.world.clock.advance(timedelta(hours=1))
+    office.anchor()
+    assert office.leaves(2) == [f"call/1/{call}"]
+    assert office.verify().exit_code == FINE
+
+
+def test_an_anchor_of_a_quiet_day_is_empty_but_there(office: Office) -> None:
+    office.close(office.open(office.case(1)))
+    office.world.clock.advance(timedelta(hours=1))
+    office.anchor()
+    office.world.clock.advance(timedelta(days=1))
+    assert office.anchor().leaves == 0
+    assert office.verify().exit_code == FINE
+
+
+def test_finding_what_changed_probes_indexes_and_never_scans(office: Office) -> None:
+    query = changed_since(MUNICIPALITY, office.world.clock.now())
+    with office.world.database.write() as conn:
+        dialect = conn.dialect
+        words = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        if office.world.database.is_sqlite:
+            plan = [row.detail for row in conn.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
+        else:
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = list(conn.execute(text(f"EXPLAIN {words}")).scalars())
+    spoken = "\n".join(plan)
+    assert "ix_calls_closed" in spoken
+    assert "uq_calls_live" in spoken
+    assert "SCAN calls" not in spoken
+    assert "Seq Scan" not in spoken
+
+
+def test_a_crash_between_leaves_and_signature_leaves_an_anchor_that_can_be_written(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.anchor()
+    with monkeypatch.context() as broken:
+        broken.setattr(anchors, "_canonical", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            office.anchor()
+    office.close(office.open(office.case(1)))
+    assert (office.anchor().number, office.leaves(2)) == (2, ["call/1/1"])
+    assert office.verify().exit_code == FINE
+
+
+def test_two_writers_of_anchors_do_not_mix(office: Office) -> None:
+    office.anchor()
+    with anchors._alone(office.folder), pytest.raises(TryLaterError):
+        office.anchor()
+    assert office.anchor().number == 2
+
+
+def test_a_lost_or_foreign_key_and_an_unreadable_anchor_are_refused(office: Office, tmp_path: Path) -> None:
+    last = office.anchor()
+    kept = office.key.read_bytes()
+    office.key.unlink()
+    with pytest.raises(ConfigError, match="署名鍵"):
+        office.anchor()
+    with office.world.database.read() as conn:
+        anchor(conn, tmp_path / "others", office.key, office.world.clock.now())
+    with pytest.raises(ConfigError, match="対に"):
+        office.anchor()
+    office.key.write_bytes(kept)
+    assert office.anchor().number == 2
+    last.path.with_name(f"000003{last.path.name[6:]}").write_text("{}")
+    with pytest.raises(InputError, match="最後の錨"):
+        office.anchor()
+
+
+@pytest.fixture
+def commands(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+    monkeypatch.setenv("CALLFLOW_CONFIG", str(CONFIG))
+    monkeypatch.setenv("CALLFLOW_DATABASE__URL", office.world.database.url)
+    monkeypatch.setenv("CALLFLOW_AUDIT__ANCHORS", str(office.folder))
+    monkeypatch.setenv("CALLFLOW_AUDIT__SIGNING_KEY", str(office.key))
+    monkeypatch.setenv("CALLFLOW_CLOCK", "2026-11-24T18:00+09:00")
+    return office
+
+
+def test_the_commands_say_fine_broken_or_cannot_tell(commands: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    call = commands.close(commands.open(commands.case(1)))
+    assert command_line.run(["audit", "verify"]) == UNKNOWN
+    assert "判断できません" in capsys.readouterr().out
+    assert command_line.run(["audit", "anchor"]) == 0
+    assert "錨 1: 通話 1 件" in capsys.readouterr().out
+    assert command_line.run(["audit", "verify"]) == FINE
+    assert "破れはありません" in capsys.readouterr().out
+    with commands.world.database.write() as conn:
+        conn.execute(update(calls).values(head_hash=bytes(32)))
+    assert command_line.run(["audit", "verify", "--json", "--anchors", str(commands.folder)]) == BROKEN
+    data = json.loads(capsys.readouterr().out)
+    assert (data["found"], data["findings"][0]["call"]) == (1, f"1/{call}")
+    assert data["events_per_second"] > 0
+
+
+def test_the_verifier_runs_alone(commands: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.close(commands.open(commands.case(1)))
+    commands.anchor()
+    given = ["--database", commands.world.database.url, "--anchors", str(commands.folder)]
+    assert verifier.main(given) == FINE
+    assert verifier.main([*given, "--json"]) == FINE
+    assert verifier.main(["--database", "sqlite:////nowhere/x.sqlite", *given[2:]]) == UNKNOWN
+    assert "/nowhere/x.sqlite" in capsys.readouterr().out
+
+
+def test_the_tables_are_brought_up_by_command(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLFLOW_CONFIG", str(CONFIG))
+    monkeypatch.setenv("CALLFLOW_DATABASE__URL", empty_database.url)
+    assert command_line.run(["db", "current"]) == 1
+    assert command_line.run(["db", "upgrade"]) == 0
+    assert command_line.run(["db", "upgrade"]) == 0
+    assert command_line.run(["db", "current", "--json"]) == 0
+    assert "すでに版" in capsys.readouterr().out
