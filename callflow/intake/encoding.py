@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from callflow.errors import InputError, Where
 
 _CHUNK = 1 << 20
-_PRIVATE_USE = range(0xE000, 0xF900)  # 外字: what the issuing system alone can draw
-_VARIANTS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))  # variation selectors: IVS
+_ODD = re.compile(
+    "(?P<gaiji>[\ue000-\uf8ff\U000f0000-\U0010ffff])"  # 外字: what the issuing system alone can draw
+    "|(?P<variant>[\ufe00-\ufe0f\U000e0100-\U000e01ef])"  # variation selectors: IVS
+    "|\ufffd"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,15 @@ def inspect(path: Path) -> FileFacts:
 
 def odd_characters(text: str) -> str | None:
     """Why a text holds characters whose form is not known here; None when it holds none."""
-    for character in text:
-        code = ord(character)
-        if code < 0x80:
-            continue
-        if code in _PRIVATE_USE or code >= 0xF0000:
-            return f"外字 U+{code:04X} があります"
-        if any(code in variants for variants in _VARIANTS):
-            return f"異体字セレクタ (IVS) U+{code:04X} があります"
-        if code == 0xFFFD:
-            return "文字化けした跡 U+FFFD があります"
-    return None
+    found = _ODD.search(text)
+    if not found:
+        return None
+    code = f"U+{ord(found.group()):04X}"
+    if found.lastgroup == "gaiji":
+        return f"外字 {code} があります"
+    if found.lastgroup == "variant":
+        return f"異体字セレクタ (IVS) {code} があります"
+    return f"文字化けした跡 {code} があります"
 
 
 class _Probe:

@@ -25,6 +25,7 @@ from models.database import Database
 from models.ids import new_id
 from models.tables import import_rows, imports
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 MAX_FAULTS = 10_000
 """How many bad rows are kept in words; the rest is only counted, so that memory stays flat."""
 
@@ -144,7 +145,7 @@ class _Run:
             self._keep(reader.faults, reader.quarantined)
             if values is not None:
                 latest = max(latest, values[-1])
-                batch.append({"line": line, "row": json.dumps(values, ensure_ascii=False, separators=(",", ":"))})
+                batch.append({"line": line, "row": _ENCODE(values)})
             if report.rows % BATCH == 0:
                 self._stage(batch, stage=stage)
                 batch = []

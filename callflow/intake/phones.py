@@ -11,6 +11,13 @@ import phonenumbers
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−ー－ｰ", "-"))
 _NUMBER = re.compile(r"\+?[0-9][0-9()\-. ]*[0-9]|\([0-9][0-9()\-. ]*[0-9]", re.ASCII)
+_TELLING = 6  # figures of a Japanese number after which its kind is known; a test holds it
+_SUBSCRIBERS = {
+    phonenumbers.PhoneNumberType.FIXED_LINE,
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    phonenumbers.PhoneNumberType.VOIP,
+}
 _NOT_DIGITS = re.compile(r"[^0-9+]", re.ASCII)
 
 
@@ -46,14 +53,25 @@ def parse_phone(raw: str, default_area_code: str = "03") -> Phone:
 
 
 def _checked(raw: str, digits: str, note: str) -> Phone:
-    try:
-        number = phonenumbers.parse(digits, "JP")
-    except phonenumbers.NumberParseException:
-        return Phone(raw, None, note, "電話番号として読めません")
-    if number.country_code != 81:
+    national = "0" + digits.removeprefix("+81").removeprefix("0") if digits.startswith("+81") else digits
+    if national.startswith("+"):
         return Phone(raw, None, note, "日本国外の番号です")
+    reason = _why_not(national[:_TELLING], len(national))
+    return Phone(raw, None, note, reason) if reason else Phone(raw, f"+81{national[1:]}", note, "")
+
+
+@lru_cache(maxsize=65_536)
+def _why_not(beginning: str, length: int) -> str:
+    """Why no number that begins so can be dialled; empty when it can. The numbering plan is decided by then."""
+    try:
+        number = phonenumbers.parse(beginning.ljust(length, "0"), "JP")
+    except phonenumbers.NumberParseException:
+        return "電話番号として読めません"
+    if number.country_code != 81:  # 010 and a country's code
+        return "日本国外の番号です"
     if not phonenumbers.is_possible_number(number):
-        return Phone(raw, None, note, "桁数が合いません")
-    if not phonenumbers.is_valid_number(number):
-        return Phone(raw, None, note, "日本の番号計画にない番号です")
-    return Phone(raw, phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), note, "")
+        return "桁数が合いません"
+    kind = phonenumbers.number_type(number)
+    if kind == phonenumbers.PhoneNumberType.UNKNOWN:
+        return "日本の番号計画にない番号です"
+    return "" if kind in _SUBSCRIBERS else "加入者の番号ではありません（0120、0570、0990 など）"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from callflow.intake.columns import ListMapping
+from callflow.intake.columns import ARREARS, ListMapping
 from callflow.intake.encoding import odd_characters
 from callflow.intake.faults import BadRow, FieldError
 from callflow.intake.money import parse_yen
@@ -20,6 +20,7 @@ T = TypeVar("T")
 _FLAG = {"": False, "0": False, "1": True}
 _SHORT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _CODE_LENGTH = 32
+_PERSON = ARREARS[: ARREARS.index("通知書番号")]
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class RowReader:
     cells: list[str] = None  # type: ignore[assignment]  # set with every row
     faults: list[BadRow] = None  # type: ignore[assignment]
     quarantined: list[BadRow] = None  # type: ignore[assignment]
+    _person_cells: tuple[str, ...] = ()
+    _person_values: list[Any] = None  # type: ignore[assignment]
 
     def key(self, cells: list[str]) -> tuple[str, ...] | None:
         """What must not come twice in a list: 科目, 通知書番号, 賦課年度, 期別, as written."""
@@ -49,21 +52,8 @@ class RowReader:
         levied, paid, unpaid = (self._parsed(name, parse_yen) for name in ("賦課額", "収納額", "未納額"))
         if None not in (levied, paid, unpaid) and levied - paid != unpaid:  # type: ignore[operator]
             self._fault("未納額", "賦課額から収納額を引いた額と合いません", "三つの金額を確かめてください")
-        birth = self._text("生年月日")
         values: list[Any] = [
-            self._code("宛名番号"),
-            self._code("世帯番号"),
-            self._required("氏名"),
-            kana(self._text("氏名カナ")),
-            _iso(self._parsed("生年月日", parse_date)),
-            birth,
-            self._text("郵便番号")[:8],
-            self._text("住所"),
-            self._text("言語")[:16],
-            self._text("配偶者氏名"),
-            self._flag("擬制世帯主"),
-            self._flag("支援措置区分"),
-            [phone for name in ("電話番号1", "電話番号2") if (phone := self._phone(name))],
+            *self._person(),
             claim,
             self._code("通知書番号"),
             self._whole("賦課年度"),
@@ -77,6 +67,31 @@ class RowReader:
             _iso(self._day("収納データ基準日")),
         ]
         return None if self.faults else values
+
+    def _person(self) -> list[Any]:
+        """Who owes. Rows of one person follow each other: what was read of the row before is not read again."""
+        cells = tuple([self.cells[self.places[name]] for name in _PERSON if name in self.places])
+        if cells == self._person_cells:
+            return self._person_values
+        before = len(self.faults)
+        values: list[Any] = [
+            self._code("宛名番号"),
+            self._code("世帯番号"),
+            self._required("氏名"),
+            kana(self._text("氏名カナ")),
+            _iso(self._parsed("生年月日", parse_date)),
+            self._text("生年月日"),
+            self._text("郵便番号")[:8],
+            self._text("住所"),
+            self._text("言語")[:16],
+            self._text("配偶者氏名"),
+            self._flag("擬制世帯主"),
+            self._flag("支援措置区分"),
+            [phone for name in ("電話番号1", "電話番号2") if (phone := self._phone(name))],
+        ]
+        if len(self.faults) == before:
+            self._person_cells, self._person_values = cells, values
+        return values
 
     def payment(self, line: int, cells: list[str]) -> list[Any] | None:
         """The values of a payment, ready for JSON; None when there is a fault."""
@@ -104,12 +119,14 @@ class RowReader:
             mend = f"見出しと同じ {self.width} 列にしてください"
             self.faults.append(BadRow(line, 0, "", ",".join(cells)[:60], reason, mend))
             return False
+        if not odd_characters("".join(cells)):
+            return True
         for place, cell in enumerate(cells):
-            if not cell.isascii() and (odd := odd_characters(cell)):
+            if odd := odd_characters(cell):
                 name: str = next((ours for ours, at in self.places.items() if at == place), "")
                 mend = "文字を標準の字に置き換えて出力し直してください"
                 self.faults.append(BadRow(line, place + 1, name, cell, odd, mend))
-        return not self.faults
+        return False
 
     def _fault(self, name: str, reason: str, mend: str) -> None:
         place = self.places[name]
