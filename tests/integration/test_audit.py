@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import insert, select, text, update
 
 from callflow.access import anchors, verifier
 from callflow.access.anchors import Anchored, anchor, changed_since
@@ -162,20 +162,21 @@ def test_an_anchor_of_a_quiet_day_is_empty_but_there(office: Office) -> None:
 
 
 def test_finding_what_changed_probes_indexes_and_never_scans(office: Office) -> None:
+    old = office.close(office.open(office.case(1)))
+    office.open(office.case(2))
+    office.world.clock.advance(timedelta(days=1))
     query = changed_since(MUNICIPALITY, office.world.clock.now())
     with office.world.database.write() as conn:
-        dialect = conn.dialect
-        words = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        if office.world.database.is_sqlite:
-            plan = [row.detail for row in conn.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
-        else:
-            conn.execute(text("SET LOCAL enable_seqscan = off"))
-            plan = list(conn.execute(text(f"EXPLAIN {words}")).scalars())
-    spoken = "\n".join(plan)
-    assert "ix_calls_closed" in spoken
-    assert "uq_calls_live" in spoken
-    assert "SCAN calls" not in spoken
-    assert "Seq Scan" not in spoken
+        row = conn.execute(select(calls).where(calls.c.id == old)).one()._mapping
+        conn.execute(insert(calls), [{**row, "id": old + n, "attempt_ref": f"ref{n}"} for n in range(10, 3_000)])
+        conn.execute(text("ANALYZE"))
+        words = str(query.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
+        explain = "EXPLAIN QUERY PLAN" if office.world.database.is_sqlite else "EXPLAIN"
+        plan = "\n".join(str(line) for line in conn.execute(text(f"{explain} {words}")))
+    assert "ix_calls_closed" in plan
+    assert "uq_calls_live" in plan
+    assert "SCAN calls" not in plan
+    assert "Seq Scan" not in plan
 
 
 def test_a_crash_between_leaves_and_signature_leaves_an_anchor_that_can_be_written(
