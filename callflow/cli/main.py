@@ -53,6 +53,12 @@ class Groups(TyperGroup):
             formatter.write_dl([(name, GROUPS[name]) for name in self.list_commands(ctx)])
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"callflow {__version__}")
+        raise typer.Exit
+
+
 root = typer.Typer(
     cls=Groups,
     rich_markup_mode=None,
@@ -67,15 +73,14 @@ def cli(
     as_user: Annotated[
         str | None, typer.Option("--as", metavar="USER", help="誰の操作か（ログイン名） / the account that acts")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="版を表示して終わる")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="版を表示して終わる", is_eager=True, callback=_tell_version)
+    ] = False,
 ) -> None:
     """自治体の電話催告: 台本どおりに、一行ずつ、あとから証明できるように。
 
     Telephone dunning by the documented script, line by line, recorded so that it can be proved.
     """
-    if version:
-        typer.echo(f"callflow {__version__}")
-        raise typer.Exit
     from callflow.cli.context import open_context  # noqa: PLC0415  the database library is not for --help
 
     ctx.obj = open_context(as_user, need_actor=False)
