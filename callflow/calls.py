@@ -24,7 +24,7 @@ from callflow.errors import InputError, NotFoundError, RefusedError, Where
 from callflow.flow import Flow
 from callflow.identity import Known, matches
 from callflow.replay import Told
-from callflow.script.fields import read_fields
+from callflow.script.fields import has_control_characters, read_fields
 from callflow.script.model import END, Level
 from callflow.script.talk import NotTaken, begin
 from callflow.shelf import Shelf
@@ -179,6 +179,8 @@ class Calls:
         text = text.strip()
         if not text or len(text) > 500:
             raise InputError("メモは1〜500文字です", where=Where(field="note"))
+        if has_control_characters(text):
+            raise InputError("使えない文字（制御文字）があります", where=Where(field="note"), mend="打ち直してください")
 
         def work(conn: Connection) -> Standing:
             held = self._hold(conn, call_id, operator_id)

@@ -142,4 +142,11 @@ def _read_text(field: Field, typed: str) -> str | FieldFault:
     limit = field.max or 500
     if len(typed) > limit:
         return FieldFault(field.name, f"{limit}文字を超えています", "短くしてください")
+    if has_control_characters(typed):
+        return FieldFault(field.name, "使えない文字（制御文字）があります", "打ち直してください")
     return typed
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether `text` holds what no keyboard types and not every database stores, such as NUL; line breaks are fine."""
+    return any(unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t" for one in text)
