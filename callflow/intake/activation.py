@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Table, and_, bindparam, exists, func, select, update
 
+from callflow.intake.bulk import insert_many
 from models.ids import new_ids
 from models.tables import arrears, cases, debtor_phones, debtors, households, import_rows, payments, phone_numbers
 
-BATCH = 1000
+BATCH = 4000
+"""Rows of one short transaction of staging, and of one round of activation."""
 _WHO = ("name", "kana", "birth_date", "birth_date_raw", "postal_code", "address", "language", "spouse_name")
 
 
@@ -198,8 +200,7 @@ class _Desk:
             for debtor, wanted in changed
             for position, values in sorted(wanted.items())
         ]
-        if rows:
-            self._conn.execute(table.insert(), rows)
+        insert_many(self._conn, table, rows)
 
     def _cases(self, rows: list[Row], who: Mapping[str, int], homes: Mapping[str, int]) -> dict[tuple[int, str], int]:
         wanted: dict[tuple[int, str], dict[str, Any]] = {}
@@ -270,9 +271,7 @@ class _Desk:
             return []
         ids = new_ids(self._conn, table, self._municipality, len(fresh))
         here = {"municipality_id": self._municipality}
-        self._conn.execute(
-            table.insert(), [{**here, "id": one, **values} for one, values in zip(ids, fresh, strict=True)]
-        )
+        insert_many(self._conn, table, [{**here, "id": one, **values} for one, values in zip(ids, fresh, strict=True)])
         self.counts[f"{what}_added"] += len(fresh)
         return ids
 

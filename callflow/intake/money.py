@@ -14,6 +14,8 @@ _MEND = "数字だけ、または 12,300 の形で書いてください"
 
 def parse_yen(raw: str) -> int:
     """Whole yen, not negative; thousands separators and full-width digits are read. Raises FieldError."""
+    if len(raw) < 10 and raw.isascii() and raw.isdigit():
+        return int(raw)
     text = raw if raw.isascii() else raw.translate(_FULL_WIDTH)
     text = text.strip().removeprefix("¥").removeprefix("\\").removesuffix("円")
     if text.startswith(("-", "△", "▲")):

@@ -35,8 +35,12 @@ class RowReader:
     cells: list[str] = None  # type: ignore[assignment]  # set with every row
     faults: list[BadRow] = None  # type: ignore[assignment]
     quarantined: list[BadRow] = None  # type: ignore[assignment]
-    _person_cells: tuple[str, ...] = ()
+    person_places: list[int] = None  # type: ignore[assignment]
+    _person_cells: list[str] | None = None
     _person_values: list[Any] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.person_places = [self.places[name] for name in _PERSON if name in self.places]
 
     def key(self, cells: list[str]) -> tuple[str, ...] | None:
         """What must not come twice in a list: 科目, 通知書番号, 賦課年度, 期別, as written."""
@@ -70,7 +74,7 @@ class RowReader:
 
     def _person(self) -> list[Any]:
         """Who owes. Rows of one person follow each other: what was read of the row before is not read again."""
-        cells = tuple([self.cells[self.places[name]] for name in _PERSON if name in self.places])
+        cells = [self.cells[place] for place in self.person_places]
         if cells == self._person_cells:
             return self._person_values
         before = len(self.faults)
