@@ -44,6 +44,7 @@ class Groups(TyperGroup):
         if cmd_name not in GROUPS or not util.find_spec(f"callflow.cli.{cmd_name}"):
             return None
         app: typer.Typer = import_module(f"callflow.cli.{cmd_name}").app
+        app.rich_markup_mode, app._add_completion = None, False  # help looks the same in every group
         command = get_command(app)
         command.name = cmd_name
         return command
