@@ -25,9 +25,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = _with_driver(url)
-        self.engine = (
-            _sqlite_engine(self.url) if self.url.startswith("sqlite") else _server_engine(self.url, pool_size)
-        )
+        self.engine = _sqlite_engine(self.url) if self.url.startswith("sqlite") else _server_engine(self.url, pool_size)
 
     @property
     def is_sqlite(self) -> bool:

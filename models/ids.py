@@ -25,9 +25,7 @@ def new_ids(conn: Connection, table: Table, municipality_id: int, count: int = 1
             {"name": f"{table.name}_id", "count": count},
         )
         return [int(value) for value in rows.scalars()]
-    largest = conn.execute(
-        select(func.max(table.c.id)).where(table.c.municipality_id == municipality_id)
-    ).scalar_one()
+    largest = conn.execute(select(func.max(table.c.id)).where(table.c.municipality_id == municipality_id)).scalar_one()
     first = int(largest or 0) + 1
     return list(range(first, first + count))
 

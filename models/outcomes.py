@@ -72,9 +72,7 @@ contact_slips = tenant_table(  # 連絡票
     Column("household_id", Id, nullable=False),
     Column("call_id", Id, nullable=False),
     Column("urgency", String(12), nullable=False),
-    Column(
-        "consultation", String(20), nullable=False, default=""
-    ),  # staff_calls | resident_calls | undecided
+    Column("consultation", String(20), nullable=False, default=""),  # staff_calls | resident_calls | undecided
     Column("text", Text, nullable=False, default=""),
     Column("state", String(12), nullable=False, default="raised"),
     Column("raised_at", Instant, nullable=False),
