@@ -113,7 +113,7 @@ def _lines(outcome: Outcome, file: Path) -> list[str]:
         "次に試すもの:",
         f"  export CALLFLOW_DATABASE__URL=sqlite:///{file}",
         "  .venv/bin/callflow call list --disposition PP",
-        "  .venv/bin/callflow --as sv01 call replay last",
+        f"  .venv/bin/callflow --as sv01 call replay {outcome.example}",
         "  .venv/bin/callflow --as ward01 dial explain 1",
     ]
 

@@ -53,6 +53,7 @@ class Outcome:
     calls: int = 0
     proved: int = 0
     faults: list[str] = field(default_factory=list)
+    example: int = 1  # a call worth replaying: the last promise
 
 
 @dataclass
@@ -134,6 +135,7 @@ class Demo:
                 breaches=dict(breaches(conn, municipality_id, rules.calendar, rules.policy)),
                 calls=len(verdicts),
                 proved=sum(verdict.proved for verdict in verdicts),
+                example=_last_promise(conn, municipality_id),
                 faults=[f"通話 {v.call_id} 通番 {v.seq}: {v.fault}" for v in verdicts if not v.proved],
             )
 
@@ -141,6 +143,11 @@ class Demo:
 def last_moment(days: int) -> datetime:
     """18:00 in Tokyo on the last of `days` days."""
     return (START.astimezone(TOKYO) + timedelta(days=days - 1)).replace(hour=18).astimezone(UTC)
+
+
+def _last_promise(conn: Connection, municipality_id: int) -> int:
+    query = select(func.max(promises.c.call_id)).where(promises.c.municipality_id == municipality_id)
+    return int(conn.execute(query).scalar() or 1)
 
 
 def _count(conn: Connection, table: Any, municipality_id: int) -> int:
