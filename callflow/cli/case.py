@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="滞納一覧と収納の取り込�
 
 AsUser = Annotated[str | None, typer.Option("--as", help="操作する人のログイン名")]
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
+EXIT_ROWS_LEFT_OUT = 6  # imported, but for the bad rows (docs/operations.md)
 _STATES = {
     "active": "取り込みました",
     "unchanged": "同じファイルは取り込み済みです。何も変えていません",
@@ -59,6 +60,8 @@ def import_(
     if report.bad_row_count and not (allow_bad_rows and report.state == "active"):
         mend = "行を直すか、--allow-bad-rows で除いて取り込んでください"
         raise InputError(f"誤りのある行が {report.bad_row_count} 行あります", mend=mend)
+    if report.bad_row_count:
+        raise typer.Exit(EXIT_ROWS_LEFT_OUT)
 
 
 @app.command("list")

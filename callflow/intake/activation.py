@@ -18,7 +18,7 @@ from callflow.intake.bulk import insert_many
 from models.ids import new_ids
 from models.tables import arrears, cases, debtor_phones, debtors, households, import_rows, payments, phone_numbers
 
-BATCH = 4000
+BATCH = 2000
 """Rows of one short transaction of staging, and of one round of activation."""
 _WHO = ("name", "kana", "birth_date", "birth_date_raw", "postal_code", "address", "language", "spouse_name")
 

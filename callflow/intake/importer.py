@@ -87,7 +87,10 @@ def import_file(
     report = run.report
     if full and report.kind == "payments":
         raise InputError("収納の一覧に --full は使えません", where=Where(str(path)))
-    if not dry_run and run.imported_before():
+    if full and allow_bad_rows:
+        mend = "行を直してから --full で取り込んでください"
+        raise InputError("除いた行は「消えた期別」と区別できません", where=Where(str(path)), mend=mend)
+    if not dry_run and run.imported_before(full=full):
         report.state = "unchanged"
         return report
     if not dry_run:
@@ -116,10 +119,12 @@ class _Run:
         self._take = self._reader.arrears if self._source.kind == "arrears" else self._reader.payment
         self.report = ImportReport(path.name, self._source.kind, self._source.facts.encoding)
 
-    def imported_before(self) -> bool:
+    def imported_before(self, *, full: bool) -> bool:
+        """Whether this very file is active already; a full list taken as a differential one may come again."""
         here = (imports.c.municipality_id == self._municipality, imports.c.file_hash == self._source.facts.digest)
         with self._database.read() as conn:
-            return conn.execute(select(imports.c.id).where(*here, imports.c.state == "active")).first() is not None
+            done = conn.execute(select(imports.c.full_list).where(*here, imports.c.state == "active")).scalar()
+        return done is not None and (done or not full)
 
     def open(self, actor_id: int, now: datetime, *, full: bool) -> None:
         def insert(conn: Connection) -> int:
@@ -181,6 +186,9 @@ class _Run:
                 unmatched: list[BadRow] = []
             else:
                 counts, unmatched = activate_payments(conn, self._municipality, one)
+            same = imports.c.file_hash == self._source.facts.digest
+            before = and_(imports.c.municipality_id == self._municipality, same, imports.c.state == "active")
+            conn.execute(update(imports).where(before).values(state="abandoned"))
             done = {"state": "active", "activated_at": now, "as_of": self.report.as_of, "result": json.dumps(+counts)}
             seen = {"row_count": self.report.rows, "bad_row_count": self.report.bad_row_count}
             conn.execute(update(imports).where(self._this()).values(**done, **seen))

@@ -40,7 +40,7 @@ def activate_payments(conn: Connection, municipality_id: int, import_id: int) ->
     for batch in staged(conn, municipality_id, import_id):
         rows = [(line, Payment(*values)) for line, values in batch]
         owed = till.owed([row for _, row in rows])
-        till.seen_until(owed, [row for _, row in rows])
+        till.seen_until([row for _, row in rows])
         for line, row in rows:
             till.take(line, row, owed.get(row.key))
         claims |= {row.claim_type for _, row in rows}
@@ -83,15 +83,15 @@ class _Till:
             (one["claim_type"], one["notice_no"], one["levy_year"], one["instalment"]): one for one in found.mappings()
         }
 
-    def seen_until(self, owed: dict[tuple[str, str, int, int], RowMapping], rows: list[Payment]) -> None:
-        """The cases of these rows are known to be right as of the file's day."""
-        latest: dict[date, set[int]] = {}
+    def seen_until(self, rows: list[Payment]) -> None:
+        """Every case of these claims is known to be right as of the file's day, whether it paid or not (R29)."""
+        latest: dict[str, date] = {}
         for row in rows:
-            if row.key in owed:
-                latest.setdefault(date.fromisoformat(row.as_of), set()).add(owed[row.key]["case_id"])
-        for day, ids in latest.items():
+            day = date.fromisoformat(row.as_of)
+            latest[row.claim_type] = max(day, latest.get(row.claim_type, day))
+        for claim, day in latest.items():
             older = or_(cases.c.payments_as_of.is_(None), cases.c.payments_as_of < day)
-            here = and_(cases.c.municipality_id == self._municipality, cases.c.id.in_(sorted(ids)), older)
+            here = and_(cases.c.municipality_id == self._municipality, cases.c.claim_type == claim, older)
             self._conn.execute(update(cases).where(here).values(payments_as_of=day))
 
     def take(self, line: int, row: Payment, owed: RowMapping | None) -> None:

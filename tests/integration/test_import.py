@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from callflow.clock import SimulatedClock
+from callflow.errors import InputError
 from callflow.intake.importer import ImportReport, import_file
 from models.database import Database
 from models.tables import arrears, cases, households, import_rows, imports, payments
@@ -147,3 +148,26 @@ def test_one_household_with_two_claims_is_one_household_and_one_number(office: O
     assert {name: report.counts[name] for name in added} == {
         "households_added": 1, "debtors_added": 1, "phone_numbers_added": 1, "cases_added": 2,
     }  # fmt: skip
+
+
+def test_a_case_that_paid_nothing_is_also_known_to_be_right_as_of_the_payments_day(office: Office) -> None:
+    office.rows(ROW, ROW | {"宛名番号": "0090000002", "世帯番号": "0080000002", "通知書番号": "N9"})
+    office.rows(PAID)
+    with office.database.read() as conn:
+        assert set(conn.execute(select(cases.c.payments_as_of)).scalars()) == {date(2026, 11, 24)}
+
+
+def test_a_list_taken_as_differential_can_come_again_as_full(office: Office, tmp_path: Path) -> None:
+    office.rows(ROW | {"通知書番号": "N2", "期別": "5"})
+    office.rows(ROW)
+    again = office.take(tmp_path / "list2.csv", full=True)
+    assert (again.state, again.counts["instalments_vanished"], office.unpaid()) == ("active", 1, [6000])
+    assert office.take(tmp_path / "list2.csv", full=True).state == "unchanged"
+
+
+def test_a_full_list_is_not_taken_without_its_bad_rows(office: Office) -> None:
+    """A row that was left out would look as if it had vanished."""
+    office.rows(ROW)
+    with pytest.raises(InputError):
+        office.rows(ROW | {"未納額": "-1"}, full=True, allow_bad_rows=True)
+    assert office.unpaid() == [6000]
