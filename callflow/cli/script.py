@@ -15,6 +15,7 @@ from callflow.cli.user import read_password
 from callflow.clock import TOKYO
 from callflow.errors import InputError, RefusedError
 from callflow.explanation import moment
+from callflow.rehearsal import rehearse as rehearse_all
 from callflow.script.diagram import mermaid, svg
 from callflow.script.difference import differences
 from callflow.script.faults import ScriptError
@@ -199,6 +200,22 @@ def _two_people(here: Context, second: str, *, from_stdin: bool) -> int:
             if not password_is(conn, here.municipality_id, one.login, password):
                 raise RefusedError(f"{one.login} のパスワードが違います")
     return pair[1].id
+
+
+@app.command()
+def rehearse(ctx: typer.Context, file: File, as_json: AsJson = False) -> None:
+    """記録された通話を下書きに通し、どの通話がどこで分かれ、どう終わるかを示す。何も書かない。"""
+    here: Context = ctx.obj
+    here.actor.must_be("supervisor", "staff")
+    draft = read(file)
+    with here.database.read() as conn:
+        rehearsed = list(rehearse_all(conn, here.municipality_id, draft))
+    changed = [one for one in rehearsed if not one.same]
+    lines = [f"{len(rehearsed):,} 件の通話のうち {len(changed):,} 件が変わります"]
+    for one in changed[:50]:
+        where = f"通番 {one.parted_at} {one.state}: {one.why}" if one.parted_at else "経過は同じ"
+        lines.append(f"  通話 {one.call_id}  {one.was} → {one.would_be}  {where}")
+    say(lines, {"calls": len(rehearsed), "changed": [one.as_data() for one in changed]}, as_json=as_json)
 
 
 @app.command("list")
