@@ -1,0 +1,5 @@
+"""`python -m callflow.cli`."""
+
+from callflow.cli.main import main
+
+main()
