@@ -52,6 +52,7 @@ def import_(
         dry_run=dry_run,
         allow_bad_rows=allow_bad_rows,
         full=full,
+        default_area_code=here.config.imports.default_area_code,
     )
     if as_json:
         typer.echo(json.dumps(report.as_data(), ensure_ascii=False, indent=2))
@@ -109,12 +110,13 @@ def show(
 
 
 def _surroundings(ctx: typer.Context, as_user: str | None) -> Context:
-    """Those that the command line hands over; `--as` may also stand behind the command."""
+    """Those that the command line hands over; `--as` may also stand behind the command. The ward's staff alone:
+    the contractor has no list of cases, and an administrator reads no personal data (R01, R60, R62).
+    """
     given = ctx.obj
-    if isinstance(given, Context) and as_user is None:
-        _ = given.actor
-        return given
-    return open_context(as_user)
+    here = given if isinstance(given, Context) and as_user is None else open_context(as_user)
+    here.actor.must_be("staff")
+    return here
 
 
 def _tell(report: ImportReport) -> None:
