@@ -128,7 +128,8 @@ def test_nobody_publishes_alone_or_in_anothers_name(
 
 def test_a_disabled_colleague_approves_nothing(office: Type) -> None:
     office("--as", "admin01", "user", "disable", "ward02")
-    assert office(*PUBLISH, stdin=BOTH).code == 5
+    said = office(*PUBLISH, stdin=BOTH)
+    assert (said.code, "区職員ではありません" in said.err) == (5, True)
 
 
 def test_what_is_not_proved_is_not_published(office: Type, draft: Path) -> None:
