@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from callflow import replay
 from callflow.clock import SimulatedClock
+from callflow.script.model import Level
 from callflow.simulation.invariants import Acknowledged, check, lost
 from callflow.standing import Opening
 from models.database import Database
@@ -91,6 +93,14 @@ def test_two_live_calls_are_found_even_if_the_database_lets_them_pass(world: Wor
     drop = [f"DROP INDEX uq_calls_live_{one}" for one in ("case", "number", "household", "operator")]
     same = f"UPDATE calls SET live = {yes}, {whom}_id = 1"
     assert ("I1", 1) in found(world, *drop, same)
+
+
+def test_a_line_that_names_the_debt_to_an_unverified_voice_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No script that passes its proofs has such a line, so every line is declared to be one."""
+    monkeypatch.setattr(replay, "level_of", lambda *_: Level.DEBT)
+    assert ("I5", 1) in found(world)
 
 
 def test_what_was_acknowledged_and_is_gone_is_found(world: World) -> None:
