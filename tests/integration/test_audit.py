@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Connection, create_engine, insert, select, text, update
 
+from callflow import calllog
 from callflow.access import anchors, verifier
 from callflow.access.anchors import Anchored, anchor, changed_since
 from callflow.access.verifier import BROKEN, FINE, UNKNOWN, Report
@@ -214,6 +217,140 @@ def test_a_lost_or_foreign_key_and_an_unreadable_anchor_are_refused(office: Offi
     last.path.with_name(f"000003{last.path.name[6:]}").write_text("{}")
     with pytest.raises(InputError, match="最後の錨"):
         office.anchor()
+
+
+# ---- one who can write the database, on both databases
+
+
+def _column(chance: random.Random, conn: Connection, event: Any) -> int:
+    """One character, one bit or one microsecond of one column of one event."""
+    name = chance.choice(["at", "kind", "actor", "payload", "salt", "commitment", "hash"])
+    old = getattr(event, name)
+    if name == "at":
+        new = old + timedelta(microseconds=1)
+    elif isinstance(old, str):
+        place = chance.randrange(len(old))
+        new = old[:place] + ("x" if old[place] != "x" else "y") + old[place + 1 :]
+    else:
+        place = chance.randrange(len(old))
+        new = old[:place] + bytes([old[place] ^ 1 << chance.randrange(8)]) + old[place + 1 :]
+    conn.execute(update(call_events).where(*_is(event)).values({name: new}))
+    return int(event.seq)
+
+
+def _missing(_chance: random.Random, conn: Connection, event: Any) -> int:
+    conn.execute(call_events.delete().where(*_is(event)))
+    return int(event.seq)
+
+
+def _extra(_chance: random.Random, conn: Connection, event: Any) -> int:
+    seq = len(_chain(conn, event.call_id)) + 1
+    conn.execute(insert(call_events).values({**event._mapping, "seq": seq}))
+    return seq
+
+
+def _cut(_chance: random.Random, conn: Connection, event: Any) -> int:
+    """The tail is gone and the call's own columns match what is left."""
+    conn.execute(call_events.delete().where(call_events.c.call_id == event.call_id, call_events.c.seq >= event.seq))
+    rest = _chain(conn, event.call_id)
+    head = rest[-1].hash if rest else None
+    own = {"event_count": len(rest), "head_hash": head, "live": True, "closed_at": None}
+    conn.execute(update(calls).where(calls.c.id == event.call_id).values(own))
+    return int(event.seq)
+
+
+def _deleted(_chance: random.Random, conn: Connection, event: Any) -> int:
+    conn.execute(call_events.delete().where(call_events.c.call_id == event.call_id))
+    conn.execute(calls.delete().where(calls.c.id == event.call_id))
+    return 1
+
+
+def _counted(chance: random.Random, conn: Connection, event: Any) -> int:
+    """Count or head of the call; the event at which it shows is the end of the shorter side."""
+    count = len(_chain(conn, event.call_id))
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({"event_count": count + 1}, count + 1),
+        ({"event_count": count - 1}, count),
+        ({"head_hash": bytes(32)}, count),
+    ]
+    change, seq = chance.choice(changes)
+    conn.execute(update(calls).where(calls.c.id == event.call_id).values(**change))
+    return seq
+
+
+def _forged(_chance: random.Random, conn: Connection, event: Any) -> int:
+    """Another payload, with every hash behind it and the call's head made to match."""
+    running = calllog.GENESIS
+    for row in _chain(conn, event.call_id):
+        payload = row.payload + " " if row.seq == event.seq else row.payload
+        held = calllog.commit_to(payload, row.salt)
+        running = calllog.link(running, MUNICIPALITY, row.call_id, row.seq, row.at, row.kind, row.actor, held)
+        new = {"payload": payload, "commitment": held, "hash": running}
+        conn.execute(update(call_events).where(*_is(row)).values(new))
+    conn.execute(update(calls).where(calls.c.id == event.call_id).values(head_hash=running))
+    return 1  # the anchor knows only the head: anything up to it may be what was changed
+
+
+def _is(event: Any) -> tuple[Any, Any]:
+    return call_events.c.call_id == event.call_id, call_events.c.seq == event.seq
+
+
+def _chain(conn: Connection, call: int) -> list[Any]:
+    return list(conn.execute(select(call_events).where(call_events.c.call_id == call).order_by(call_events.c.seq)))
+
+
+MUTATIONS: list[Callable[[random.Random, Connection, Any], int]] = [
+    *[_column] * 6,
+    _missing,
+    _extra,
+    _cut,
+    _deleted,
+    _counted,
+    _forged,
+]
+
+
+def test_three_hundred_mutations_are_all_noticed_and_named(office: Office) -> None:
+    for number in range(1, 4):
+        office.close(office.open(office.case(number)))
+    office.anchor()
+    chance, wrong = random.Random(6962), []
+    engine = create_engine(office.world.database.url)  # without the constraints that the product's own has
+    off = "PRAGMA foreign_keys" if office.world.database.is_sqlite else "SET LOCAL session_replication_role = replica"
+    with engine.connect() as conn:
+        kept = {table: [dict(row._mapping) for row in conn.execute(select(table))] for table in (calls, call_events)}
+        events = list(conn.execute(select(call_events).order_by(call_events.c.call_id, call_events.c.seq)))
+        conn.rollback()
+        for number in range(300):
+            mutation, event = chance.choice(MUTATIONS), chance.choice(events)
+            conn.execute(text(off))
+            seq = mutation(chance, conn, event)
+            conn.commit()
+            found = [(one.call, one.seq) for one in office.verify().findings]
+            if found != [(f"1/{event.call_id}", seq)]:
+                wrong.append((number, mutation.__name__, event.seq, seq, found))
+            conn.execute(text(off))
+            for table in (call_events, calls):
+                conn.execute(table.delete())
+            for table in (calls, call_events):
+                conn.execute(insert(table), kept[table])
+            conn.commit()
+    engine.dispose()
+    assert wrong == []
+    assert office.verify().exit_code == FINE
+
+
+def test_a_rewritten_tail_passes_without_an_anchor_and_fails_with_one(office: Office, tmp_path: Path) -> None:
+    call = office.close(office.open(office.case(1)))
+    office.anchor()
+    with office.world.database.write() as conn:
+        _forged(random.Random(), conn, _chain(conn, call)[3])
+    connection = verifier.connect(office.world.database.url)
+    alone = verifier.verify(connection, tmp_path / "none")
+    connection.close()
+    assert (alone.exit_code, alone.found) == (UNKNOWN, 0)
+    report = office.verify()
+    assert (report.exit_code, [(one.call, one.seq) for one in report.findings]) == (BROKEN, [(f"1/{call}", 1)])
 
 
 @pytest.fixture
