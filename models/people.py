@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
 
 from models.base import Id, Instant, belongs_to, metadata, one_of, tenant_table
 
@@ -31,6 +31,9 @@ accounts = tenant_table(
     Column("login", String(64), nullable=False),
     Column("display_name", Text, nullable=False),
     Column("password_hash", Text),
+    Column("password_once", Boolean, nullable=False, default=False),  # to be changed at the next login
+    Column("totp_secret", String(64)),
+    Column("totp_step", BigInteger, nullable=False, default=0),  # the last time step used: a code counts once
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     belongs_to("organisations", "organisation_id"),

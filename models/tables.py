@@ -1,5 +1,6 @@
 """Every table, by name. The subjects live in people, cases, calling and outcomes."""
 
+from models.access import login_failures, memos, sessions
 from models.base import metadata
 from models.calling import (
     call_events,
@@ -59,6 +60,8 @@ __all__ = [
     "job_runs",
     "living_report_links",
     "living_reports",
+    "login_failures",
+    "memos",
     "metadata",
     "municipalities",
     "negotiation_records",
@@ -70,6 +73,7 @@ __all__ = [
     "promises",
     "queue_entries",
     "script_versions",
+    "sessions",
     "signals",
     "slip_reasons",
     "suppressions",

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from callflow.errors import InputError, NotFoundError, RefusedError, Where
 from models.ids import new_id
 from models.people import ROLES
-from models.tables import account_roles, accounts, audit_events, municipalities, organisations
+from models.tables import account_roles, accounts, audit_events, municipalities, organisations, sessions
 
 Kind = Literal["contractor", "ward"]
 
@@ -141,17 +141,29 @@ class Accounts:
         if not others:
             raise RefusedError("最後の管理者は無効にできません", mend="先に別の管理者を加えてください")
         self._change(account.id, disabled_at=self._now)
+        self._end_sessions(account.id)
         self._record(by, "user:disable", account.id)
 
-    def set_password(self, login: str, password: str, *, by: int | None) -> None:
-        """Stores argon2id of it. Raises InputError for a password that is too short or holds the login."""
+    def set_password(self, login: str, password: str, *, by: int | None, once: bool = False) -> None:
+        """Stores argon2id of it; every session ends. `once`: to be changed at the next login.
+
+        Raises InputError for a password that is too short or holds the login."""
         account = self.named(login)
         if len(password) < SHORTEST_PASSWORD or login in password.lower():
             raise _wrong(
                 "password", "このパスワードは使えません", f"{SHORTEST_PASSWORD}字以上で、ログイン名を含まないもの"
             )
-        self._change(account.id, password_hash=_hasher().hash(password))
+        self._change(account.id, password_hash=_hasher().hash(password), password_once=once)
+        self._end_sessions(account.id)
         self._record(by, "user:password", account.id)
+
+    def _end_sessions(self, account_id: int) -> None:
+        s = sessions.c
+        self._conn.execute(
+            update(sessions)
+            .where(s.municipality_id == self._municipality_id, s.account_id == account_id, s.ended_at.is_(None))
+            .values(ended_at=self._now, end_reason="account")
+        )
 
     def _organisation(self, word: str) -> tuple[int, Kind]:
         o = organisations.c
@@ -218,6 +230,12 @@ def password_is(conn: Connection, municipality_id: int, login: str, password: st
             accounts.c.municipality_id == municipality_id, accounts.c.login == login, accounts.c.disabled_at.is_(None)
         )
     ).scalar_one_or_none()
+    return password_fits(stored, password)
+
+
+def password_fits(stored: str | None, password: str) -> bool:
+    """Whether a password is the stored one; as slow for an account without one. Never inside a transaction: it is
+    slow by intent, and a writer would wait for it."""
     try:
         _hasher().verify(stored or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError):

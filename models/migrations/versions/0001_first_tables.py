@@ -108,6 +108,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'active'"),
     )
     op.create_table(
+        "login_failures",
+        sa.Column("municipality_id", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(length=96), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["municipality_id"], ["municipalities.id"], name=op.f("fk_login_failures_municipality_id")
+        ),
+        sa.PrimaryKeyConstraint("municipality_id", "subject", name=op.f("pk_login_failures")),
+    )
+    op.create_table(
         "organisations",
         sa.Column("municipality_id", sa.Integer(), nullable=False),
         sa.Column("id", ID, autoincrement=False, nullable=False),
@@ -145,6 +156,9 @@ def upgrade() -> None:
         sa.Column("login", sa.String(length=64), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("password_once", sa.Boolean(), nullable=False),
+        sa.Column("totp_secret", sa.String(length=64), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -367,6 +381,28 @@ def upgrade() -> None:
             "municipality_id", "name", "version", name=op.f("uq_script_versions_municipality_id_name_version")
         ),
     )
+    op.create_table(
+        "sessions",
+        sa.Column("municipality_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("account_id", ID, nullable=False),
+        sa.Column("csrf", sa.String(length=64), nullable=False),
+        sa.Column("language", sa.String(length=2), nullable=False),
+        sa.Column("terminal", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["municipality_id", "account_id"],
+            ["accounts.municipality_id", "accounts.id"],
+            name=op.f("fk_sessions_municipality_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("fk_sessions_municipality_id")),
+        sa.PrimaryKeyConstraint("municipality_id", "token_hash", name=op.f("pk_sessions")),
+    )
+    op.create_index("ix_sessions_account", "sessions", ["municipality_id", "account_id", "ended_at"], unique=False)
     op.create_table(
         "arrears",
         sa.Column("municipality_id", sa.Integer(), nullable=False),
@@ -772,6 +808,20 @@ def upgrade() -> None:
             ["municipality_id"], ["municipalities.id"], name=op.f("fk_living_report_links_municipality_id")
         ),
         sa.PrimaryKeyConstraint("municipality_id", "call_id", name=op.f("pk_living_report_links")),
+    )
+    op.create_table(
+        "memos",
+        sa.Column("municipality_id", sa.Integer(), nullable=False),
+        sa.Column("call_id", ID, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["municipality_id", "call_id"],
+            ["calls.municipality_id", "calls.id"],
+            name=op.f("fk_memos_municipality_id_call_id"),
+        ),
+        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("fk_memos_municipality_id")),
+        sa.PrimaryKeyConstraint("municipality_id", "call_id", name=op.f("pk_memos")),
     )
     op.create_table(
         "negotiation_records",
