@@ -227,9 +227,16 @@ def reconsider(conn: Connection, municipality_id: int, case_ids: Sequence[int], 
 
 def _move(conn: Connection, municipality_id: int, found: Any, values: dict[str, Any], limit: int) -> int:
     keys = found.limit(limit).with_for_update(skip_locked=True)
+    if conn.dialect.name == "postgresql":
+        # It may run a plain subquery once for each row, and pass the limit; a common table is read once.
+        once = keys.cte("keys")
+        keys = select(once.c.campaign_id, once.c.case_id)
     done = conn.execute(
         update(queue_entries)
-        .where(_q.municipality_id == municipality_id, tuple_(_q.campaign_id, _q.case_id).in_(keys))
+        .where(
+            _q.municipality_id == municipality_id,
+            tuple_(_q.campaign_id, _q.case_id).in_(keys),
+        )
         .values(**values)
     )
     return done.rowcount
