@@ -24,7 +24,7 @@ from models.tables import call_events
 
 GENESIS = bytes(32)
 
-OPEN, LINE, BEGIN, ANSWER, BACK, NOTE, CLOSE, CORRECT = (
+OPEN, LINE, BEGIN, ANSWER, BACK, NOTE, CLOSE, CORRECT, TAKE_BACK = (
     "call:open",
     "line:move",
     "talk:begin",
@@ -33,6 +33,7 @@ OPEN, LINE, BEGIN, ANSWER, BACK, NOTE, CLOSE, CORRECT = (
     "talk:note",
     "call:close",
     "call:correct",
+    "call:take_back",
 )
 KIND_LABELS = {
     OPEN: "架電を開始",
@@ -43,6 +44,7 @@ KIND_LABELS = {
     NOTE: "メモ",
     CLOSE: "終了",
     CORRECT: "訂正",
+    TAKE_BACK: "終了の取り消し",
 }
 
 

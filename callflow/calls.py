@@ -344,6 +344,7 @@ class Calls:
             "right_party": right_party,
             "line_state": "ended",
             "closed_at": now,
+            "last_event_at": now,
         }
         self._append(conn, held, [Entry(calllog.CLOSE, actor, payload)], now, columns)
         self._recent.pop(held.row.id, None)

@@ -120,6 +120,7 @@ calls = tenant_table(
     Column("answered_at", Instant),
     Column("line_ended_at", Instant),
     Column("closed_at", Instant),
+    Column("last_event_at", Instant),  # of an ended call: its end, or its last correction
     Column("event_count", Integer, nullable=False, default=0),
     Column("head_hash", LargeBinary),
     one_of("direction", ("outbound", "inbound")),
@@ -137,7 +138,7 @@ calls = tenant_table(
     Index("ix_calls_case", "municipality_id", "case_id", "opened_at"),
     Index("ix_calls_household", "municipality_id", "household_id", "opened_at"),
     Index("ix_calls_number", "municipality_id", "number_id", "opened_at"),
-    Index("ix_calls_closed", "municipality_id", "closed_at"),
+    Index("ix_calls_last_event", "municipality_id", "last_event_at"),
 )
 
 call_events = tenant_table(

@@ -35,7 +35,7 @@ from callflow.errors import ConfigError, InputError, TryLaterError
 from models.tables import calls, municipalities
 
 SETTLED = timedelta(minutes=5)
-"""What closed this long before an anchor is surely committed and stands in it: longer than any transaction and
+"""What was written this long before an anchor is surely committed and stands in it: longer than any transaction and
 any difference between the clocks of two hosts."""
 
 PUBLIC_KEY = "anchors.pub"
@@ -79,7 +79,7 @@ class Tree:
 def anchor(conn: Connection, folder: Path, key_path: Path, now: datetime) -> Anchored:
     """Writes the next anchor of all municipalities' calls into `folder`.
 
-    Its cost follows what changed since the last anchor: calls that are live and calls that closed since. Raises
+    Its cost follows what changed since the last anchor: calls that are live, that ended or were corrected. Raises
     ConfigError without a usable key, InputError if the last anchor cannot be read, TryLaterError while another
     process writes one.
     """
@@ -105,17 +105,17 @@ def anchor(conn: Connection, folder: Path, key_path: Path, now: datetime) -> Anc
 
 
 def changed_since(municipality_id: int, since: datetime | None) -> Select[Any]:
-    """The heads that an anchor covers, by call: those still live, and those that closed at or after `since`.
+    """The heads that an anchor covers, by call: those still live, and those whose log grew at or after `since`.
 
     One statement, so that a call that closes meanwhile is seen before or after, but is never missed. Both halves
-    are probes of an index (one of uq_calls_live_*, and ix_calls_closed).
+    are probes of an index (one of uq_calls_live_*, and ix_calls_last_event).
     """
     query = select(calls.c.id, calls.c.event_count, calls.c.head_hash).where(calls.c.municipality_id == municipality_id)
     if since is None:
         return query.order_by(calls.c.id)
     live = query.where(text("live"))  # word for word the condition of the partial indexes
-    closed = query.where(text("NOT live"), calls.c.closed_at >= since)
-    changed = union_all(live, closed).subquery()
+    ended = query.where(text("NOT live"), calls.c.last_event_at >= since)
+    changed = union_all(live, ended).subquery()
     return select(changed).order_by(changed.c.id + 0)  # ordered by `id` alone, SQLite would walk the whole table
 
 

@@ -35,6 +35,7 @@ Leaf = tuple[Key, int, str, str]  # chain, count, head in hex, the anchor's name
 
 FINE, BROKEN, UNKNOWN = 0, 1, 2
 SHOWN = 1_000
+AFTER_THE_END = (b"call:correct", b"call:take_back")
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 NUMBER = r"(0|[1-9][0-9]*)"
 LEAF = re.compile(rf"call/{NUMBER}/{NUMBER} {NUMBER} ([0-9a-f]*)")
@@ -277,9 +278,9 @@ def _first_fault(chain: Key, events: list[Any], hashes: list[bytes], report: Rep
         text = f"{before}\n{chain[0]}\n{chain[1]}\n{seq}\n".encode() + b"\n".join((at, kind, actor))
         if hashlib.sha256(text + b"\n" + commitment.hex().encode()).digest() != digest:
             return seq, "連鎖が切れています（日時・種類・行為者・約束値・ハッシュのどれかが記録時と違います）"
-        if closed and kind != b"call:correct":
-            return seq, "終了したあとに、訂正でない記録があります"
-        closed = closed or kind == b"call:close"
+        if closed is not (kind in AFTER_THE_END):
+            return seq, "終了したあとに訂正でない記録が、または終了の前に訂正の記録があります"
+        closed = kind == b"call:close" or (closed and kind != b"call:take_back")
         before = digest.hex()
         hashes.append(digest)
     return None
@@ -328,9 +329,10 @@ def _against_call(row: Any, events: list[Any], hashes: list[bytes]) -> Fault:
         )
     if head != hashes[-1]:
         return len(hashes), "通話のもつ末尾のハッシュが、記録と違います"
-    closing = [event for event in events if event[4] == b"call:close"]
-    if bool(live) == bool(closing) or closed_at != (closing[0][3] if closing else None):
-        return (closing or events)[-1][2], "通話の終了の日時が、記録と違います"
+    ends = [event for event in events if event[4] in (b"call:close", b"call:take_back")]
+    ended_at = ends[-1][3] if ends and ends[-1][4] == b"call:close" else None
+    if bool(live) == bool(ended_at) or closed_at != ended_at:
+        return (ends or events)[-1][2], "通話の終了の日時が、記録と違います"
     return None
 
 

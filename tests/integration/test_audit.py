@@ -176,7 +176,7 @@ def test_finding_what_changed_probes_indexes_and_never_scans(office: Office) -> 
         words = str(query.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
         explain = "EXPLAIN QUERY PLAN" if office.world.database.is_sqlite else "EXPLAIN"
         plan = "\n".join(str(line) for line in conn.execute(text(f"{explain} {words}")))
-    assert "ix_calls_closed" in plan
+    assert "ix_calls_last_event" in plan
     assert "uq_calls_live" in plan
     assert "SCAN calls" not in plan
     assert "Seq Scan" not in plan

@@ -58,7 +58,14 @@ class Log:
         )
         self.conn.execute("UPDATE calls SET event_count = ?, head_hash = ? WHERE id = ?", (seq, own, call))
         if kind == "call:close":
-            self.conn.execute("UPDATE calls SET live = 0, closed_at = ? WHERE id = ?", (stored(at), call))
+            self.conn.execute(
+                "UPDATE calls SET live = 0, closed_at = ?, last_event_at = ? WHERE id = ?",
+                (stored(at), stored(at), call),
+            )
+        if kind == "call:correct":
+            self.conn.execute("UPDATE calls SET last_event_at = ? WHERE id = ?", (stored(at), call))
+        if kind == "call:take_back":
+            self.conn.execute("UPDATE calls SET live = 1, closed_at = NULL, last_event_at = NULL WHERE id = ?", (call,))
 
     def call(self, call: int, at: datetime, kinds: tuple[str, ...] = KINDS) -> None:
         self.conn.execute(
@@ -104,7 +111,8 @@ class Log:
 
 @dataclass
 class Sample:
-    """Twelve calls over three anchored days; the last two closed after the last anchor, one is live."""
+    """Twelve calls over three anchored days; the last two closed after the last anchor, one is live. Call 1 is
+    corrected on the second day, call 4 taken back and closed again on the third."""
 
     conn: sqlite3.Connection
     anchors: Path
@@ -129,6 +137,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
             log.call(day * 3 + number, START + day * DAY + timedelta(minutes=number))
         if day == 1:
             log.call(90, START + day * DAY, KINDS[:4])
+            log.append(1, START + day * DAY + timedelta(hours=7), "call:correct")
+        if day == 2:
+            for kind in ("call:take_back", "talk:answer", "call:close"):
+                log.append(4, START + day * DAY + timedelta(hours=7), kind)
         with database.read() as read:
             anchor(read, folder / "anchors", folder / "key" / "anchor.key", START + day * DAY + timedelta(hours=8))
     log.call(10, START + 3 * DAY)
@@ -166,7 +178,7 @@ def judged(sample: Sample, *spoil: Callable[[Log], object]) -> Report:
 def test_an_untouched_log_is_proved(sample: Sample) -> None:
     report = judged(sample)
     assert (report.exit_code, report.findings, report.calls, report.anchors) == (FINE, [], 12, 3)
-    assert report.events == 11 * len(KINDS) + 4
+    assert report.events == 11 * len(KINDS) + 4 + 1 + 3
 
 
 def test_each_anchor_covers_only_what_changed(sample: Sample) -> None:
@@ -175,8 +187,8 @@ def test_each_anchor_covers_only_what_changed(sample: Sample) -> None:
     ]
     assert covered == [
         ["call/1/1", "call/1/2", "call/1/3"],
-        ["call/1/4", "call/1/5", "call/1/6", "call/1/90"],
-        ["call/1/7", "call/1/8", "call/1/9", "call/1/90"],
+        ["call/1/1", "call/1/4", "call/1/5", "call/1/6", "call/1/90"],
+        ["call/1/4", "call/1/7", "call/1/8", "call/1/9", "call/1/90"],
     ]
 
 
@@ -226,6 +238,29 @@ def test_after_the_end_only_corrections_may_follow(sample: Sample) -> None:
     later = START + 4 * DAY
     assert judged(sample, lambda log: log.append(2, later, "call:correct")).exit_code == FINE
     assert judged(sample, lambda log: log.append(2, later, "talk:answer")).exit_code == BROKEN
+    assert judged(sample, lambda log: log.append(2, later, "call:close")).exit_code == BROKEN
+
+
+def test_a_call_taken_back_goes_on_until_it_is_closed_again(sample: Sample) -> None:
+    later = START + 4 * DAY
+
+    def taken_back(*kinds: str) -> Callable[[Log], object]:
+        return lambda log: [log.append(2, later, kind) for kind in ("call:take_back", *kinds)]
+
+    assert judged(sample, taken_back()).exit_code == FINE
+    assert judged(sample, taken_back("talk:back", "talk:answer", "call:close", "call:correct")).exit_code == FINE
+    assert judged(sample, taken_back("call:correct")).exit_code == BROKEN
+    assert judged(sample, taken_back("call:take_back")).exit_code == BROKEN
+
+
+@pytest.mark.parametrize("kind", ["call:correct", "call:take_back"])
+def test_a_live_call_is_neither_corrected_nor_taken_back(sample: Sample, kind: str) -> None:
+    assert judged(sample, lambda log: log.append(90, START + 4 * DAY, kind)).findings[0].seq == 5
+
+
+def test_a_correction_that_is_cut_or_rewritten_after_its_anchor_is_found(sample: Sample) -> None:
+    assert [(one.call, one.seq) for one in judged(sample, lambda log: log.cut_tail(1, 8)).findings] == [("1/1", 8)]
+    assert [(one.call, one.seq) for one in judged(sample, lambda log: log.forge_tail(1, 8)).findings] == [("1/1", 8)]
 
 
 def test_erasure_by_rule_keeps_the_chain_and_is_counted(sample: Sample) -> None:
@@ -350,7 +385,7 @@ def _extra(chance: random.Random, log: Log) -> None:
     """A copy of an event at the end of a call."""
     call, seq = chance.choice(_events(log))
     log.conn.execute(
-        "INSERT INTO call_events SELECT 1, ?, 8, at, kind, actor, payload, salt, commitment, hash, NULL"
+        "INSERT INTO call_events SELECT 1, ?, 12, at, kind, actor, payload, salt, commitment, hash, NULL"
         " FROM call_events WHERE call_id = ? AND seq = ?",
         (chance.randrange(1, 12), call, seq),
     )

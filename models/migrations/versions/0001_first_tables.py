@@ -467,6 +467,7 @@ def upgrade() -> None:
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("line_ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_event_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("event_count", sa.Integer(), nullable=False),
         sa.Column("head_hash", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint("direction IN ('outbound', 'inbound')", name=op.f("ck_calls_direction")),
@@ -504,8 +505,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("municipality_id", "attempt_ref", name=op.f("uq_calls_municipality_id_attempt_ref")),
     )
     op.create_index("ix_calls_case", "calls", ["municipality_id", "case_id", "opened_at"], unique=False)
-    op.create_index("ix_calls_closed", "calls", ["municipality_id", "closed_at"], unique=False)
     op.create_index("ix_calls_household", "calls", ["municipality_id", "household_id", "opened_at"], unique=False)
+    op.create_index("ix_calls_last_event", "calls", ["municipality_id", "last_event_at"], unique=False)
     op.create_index("ix_calls_number", "calls", ["municipality_id", "number_id", "opened_at"], unique=False)
     op.create_index(
         "uq_calls_live_case",
