@@ -7,7 +7,7 @@ emergency act at once; they are in the log like everything else, and repeated he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ NEXT_CALL_NEVER: frozenset[str] = frozenset({"DV", "DC", "GD", "LW", "NC"})
 """Codes after which the contractor does not call again until staff say so."""
 
 Values = Mapping[str, Any]
+InWords = Callable[[Sequence[Values]], Sequence[str]]
+"""What was typed, as it stood at several moments, oldest first, in lines that staff read."""
 Urgency = Literal["normal", "same_day", "urgent"]
 CONSULTATION = {"HC": "staff_calls", "HR": "resident_calls"}
 
@@ -72,6 +74,7 @@ class Ending:
     signals: tuple[RaiseSignal, ...] = ()
     off_scripts: tuple[NoteOffScript, ...] = ()
     notes: tuple[str, ...] = ()
+    in_words: InWords = field(default=lambda _times: [], compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,19 +225,29 @@ def _slip(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
         return []
     urgency: Urgency = "urgent" if "emergency" in reasons else "same_day" if ending.code in ("CP", "AV") else "normal"
     consultation = CONSULTATION.get(ending.code, "undecided") if "hardship" in reasons else ""
-    said = [signal.reason for signal in ending.signals] + [str(v) for k, v in sorted(_slip_values(ending, earned))]
-    return [RaiseContactSlip(tuple(sorted(reasons)), urgency, consultation, "\n".join([*said, *ending.notes]))]
+    return [RaiseContactSlip(tuple(sorted(reasons)), urgency, consultation, _slip_text(ending, earned))]
 
 
-def _slip_values(ending: Ending, earned: Mapping[str, Earned]) -> set[tuple[str, str]]:
-    """What was typed for the slip, with its field's name, at the time each reason for the slip was given."""
-    told = [ending.values, *(earned[name].values for name in ("contact_slip", "hardship") if name in earned)]
-    return {
-        (name, f"{name}: {value}")
-        for values in told
-        for name, value in values.items()
-        if name.split(".")[0] not in ("identity", "promise", "signal")
-    }
+_SPOKEN_WITH = {
+    "householder": "世帯主・本人（確認済み）",
+    "spouse": "配偶者・もう一人の保護者（確認済み）",
+    None: "確認していない方",
+}
+_RAISED = {"signal": "困りごとの気配", "emergency": "緊急（生命・健康）"}
+
+
+def _slip_text(ending: Ending, earned: Mapping[str, Earned]) -> str:
+    """What staff read: who said it, what was noticed, what was told, and the operator's notes."""
+    said = [earned[name] for name in ("contact_slip", "hardship") if name in earned and earned[name].seq]
+    causes = sorted(said, key=lambda cause: cause.seq)
+    parties = dict.fromkeys([cause.party for cause in causes] or [ending.party])
+    lines = ["話した相手: " + "、".join(_SPOKEN_WITH[party] for party in parties)]
+    for signal in ending.signals:
+        lines.append(": ".join(filter(None, (_RAISED[signal.kind], signal.reason))))
+    hidden = ("identity", "signal", "promise") if "promise" in earned else ("identity", "signal")
+    times = [*(cause.values for cause in causes), ending.values]
+    shown = [{name: value for name, value in each.items() if name.split(".")[0] not in hidden} for each in times]
+    return "\n".join([*lines, *ending.in_words(shown), *(f"メモ: {note}" for note in ending.notes)])
 
 
 def _living_report(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
@@ -254,4 +267,5 @@ def _callback(earned: Mapping[str, Earned]) -> list[Effect]:
 def _suppression(ending: Ending, earned: Mapping[str, Earned]) -> list[Effect]:
     if "suppress" not in earned and "written_only" not in earned:
         return []
-    return [SuppressCase(ending.code, household=ending.code == "DV")]
+    reason = ending.code if "suppress" in earned else "NC"
+    return [SuppressCase(reason, household=reason == "DV")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from callflow import calllog
@@ -17,6 +18,7 @@ from callflow.effects import Earned, Ending, NoteOffScript, RaiseSignal, as_data
 from callflow.script.lines import render
 from callflow.script.model import END, Level, Script
 from callflow.script.talk import Direction, NotTaken, Taken, Talk, advance, begin, outcome, step_back
+from callflow.script.written import in_words
 
 UNENDED = "unended"
 """The close reason of a call that nobody ended: 未確定."""
@@ -126,6 +128,7 @@ def ending(script: Script, told: Told, reason: str) -> Ending:
         signals=told.signals,
         off_scripts=told.off_scripts,
         notes=told.notes,
+        in_words=partial(in_words, script.fields),
     )
 
 

@@ -96,6 +96,7 @@ class Field:
     name: str
     type: Literal["date", "yen", "choice", "slot", "phone", "text", "arrears", "identity"]
     reveals: Level
+    label: str  # what people read: on the screen, and on the slip
     earliest: str = ""  # `from`: a bound such as `today`, `today+14`, or a number of yen
     latest: str = ""  # `to`
     max: int = 0  # characters for text, yen for yen; 0 = no bound

@@ -24,7 +24,7 @@ ANSWER_KEYS = (
     *("label", "key", "to", "needs", "only_if", "at_most", "then"),
     *("verifies", "new_voice", "does", "settles"),
 )
-FIELD_KEYS = ("type", "from", "to", "max", "of", "reveals")
+FIELD_KEYS = ("label", "type", "from", "to", "max", "of", "reveals")
 DISPOSITION_KEYS = ("name", "from", "rank", "a", "c", "r", "makes", "cancels")
 
 
@@ -78,7 +78,7 @@ def answer(name: str, place: Place, *, from_anywhere: bool = False) -> Answer:
 
 def field(name: str, place: Place) -> Field:
     """A field with its type and bounds. Without `reveals` it counts as debt."""
-    at = place.keys(FIELD_KEYS, ("type", "reveals"))
+    at = place.keys(FIELD_KEYS, ("label", "type", "reveals"))
     kind = at["type"].one_of(FIELD_TYPES) if "type" in at else "text"
     if kind == "choice" and "of" not in at:
         place.fault("missing_key", f"選択肢の項目 {name} に of がありません", "of: [選択肢, …]")
@@ -86,6 +86,7 @@ def field(name: str, place: Place) -> Field:
         name=name,
         type=kind,  # type: ignore[arg-type]
         reveals=Level[at["reveals"].one_of(LEVELS).upper()] if "reveals" in at else Level.DEBT,
+        label=at["label"].text() if "label" in at else name,
         earliest=at["from"].text() if "from" in at else "",
         latest=at["to"].text() if "to" in at else "",
         max=at["max"].whole() if "max" in at else 0,

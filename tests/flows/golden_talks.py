@@ -13,11 +13,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from callflow.effects import as_data, effects_of
-from callflow.replay import Told, ending, spoken, won_by
+from callflow.replay import Told, ending, given_up, spoken, won_by
 from callflow.script.fields import read_fields
 from callflow.script.model import END, Script
 from callflow.script.reader import read
-from callflow.script.talk import Taken, Talk, advance, begin
+from callflow.script.talk import Taken, Talk, advance, begin, step_back
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -48,11 +48,14 @@ FACTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One answer of a golden: what was typed with it, and what the screen knew."""
+    """One answer of a golden: what was typed with it, and what the screen knew; `BACK` steps back instead."""
 
     answer: str
     fields: Mapping[str, Any]
     holds: Mapping[str, bool]
+
+
+BACK = "(back)"
 
 
 @cache
@@ -125,6 +128,8 @@ def _steps(golden: Mapping[str, Any]) -> Iterator[Step]:
 
 def _answered(script: Script, told: Told, step: Step, number: int) -> Told:
     assert told.talk is not None
+    if step.answer == BACK:
+        return _back(script, told)
     values, faults = read_fields(script.fields, step.fields, NOW)
     assert not faults, faults
     taken = advance(
@@ -137,6 +142,14 @@ def _answered(script: Script, told: Told, step: Step, number: int) -> Told:
     assert isinstance(taken, Taken), f"{told.talk.state} --{step.answer}: {taken}"
     after = won_by(script, told, taken, step.answer, values, number)
     return replace(after, line=spoken(script, told, taken.talk, after.won.values))
+
+
+def _back(script: Script, told: Told) -> Told:
+    assert told.talk is not None
+    talk = step_back(script, told.talk)
+    assert isinstance(talk, Talk), f"{told.talk.state} --{BACK}: {talk}"
+    after = given_up(told, talk)
+    return replace(after, line=spoken(script, told, talk, after.won.values))
 
 
 def _reread(told: Told) -> Told:

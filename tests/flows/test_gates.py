@@ -6,7 +6,7 @@ import pytest
 from golden_talks import script_of
 
 from callflow.script.model import Party
-from callflow.script.talk import NotTaken, Talk, advance
+from callflow.script.talk import NotTaken, Taken, Talk, advance, step_back
 
 SCRIPT = script_of("nhi-premium")
 
@@ -109,3 +109,26 @@ def test_every_field_is_asked_for_somewhere() -> None:
 def test_the_lines_that_wait_for_the_wards_approval() -> None:
     drafts = {state.name for state in SCRIPT.states.values() if state.draft}
     assert drafts == {"callback_when", "direct_debit", "dv", "late_date", "no_date", "not_found"}
+
+
+def test_a_mistaken_emergency_is_stepped_back_to_the_line_with_the_same_voice_still_verified() -> None:
+    before = Talk("promise_amount", party="householder", filled=frozenset({"identity", "promise.due"}))
+    emergency = taken(before, "emergency")
+    back = step_back(SCRIPT, emergency)
+    assert isinstance(back, Talk)
+    assert (back.state, back.party, back.filled, back.settled) == (before.state, "householder", before.filled, None)
+    assert "emergency" in back.effects
+
+
+def test_after_another_voice_the_emergency_is_not_stepped_back() -> None:
+    emergency = taken(Talk("promise_amount", party="householder"), "emergency")
+    other = taken(emergency, "other_voice")
+    assert (other.state, other.party) == ("emergency", None)
+    assert step_back(SCRIPT, other) == NotTaken("barrier")
+
+
+def taken(talk: Talk, answer: str) -> Talk:
+    """The talk after an answer that is taken."""
+    found = advance(SCRIPT, talk, answer, holds={})
+    assert isinstance(found, Taken)
+    return found.talk
