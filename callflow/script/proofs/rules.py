@@ -74,6 +74,8 @@ class Rules:
             return
         for name in edge.missing:
             yield "unfilled_need", f"{cause} {name}", f"{cause} の要る {name} を、この場面では聞いていません"
+        if answer.verifies and not edge.checked:
+            yield "verifies_unchecked", cause, f"{cause} は、氏名ともう一つの事実が一致していないのに確認済みにします"
         if answer.verifies == "spouse" and SPOUSE_CONDITION not in edge.before.holds:
             yield "spouse_not_allowed", cause, f"{cause} は、配偶者に話せないときにも配偶者を確認済みにします"
         if taken.talk.state == END and taken.talk.settled is None and answer.name != HANG_UP:
@@ -137,6 +139,7 @@ _MEND = {
     "no_new_voice": "new_voice: true の応答を加えてください",
     "no_return_line": "resume を、行き先の場面の名前に替えてください",
     "unfilled_need": "asks に加えるか、前の場面で needs にしてください",
+    "verifies_unchecked": "needs: [identity] と only_if: identity_matches を同じ応答に書いてください",
     "spouse_not_allowed": "to: {spouse_may_hear: …, else: …} で分けてください",
     "unsettled_end": "settles を書いてください",
     "promise_not_pp": "does: [promise] と settles: PP を同じ応答に書いてください",

@@ -23,6 +23,12 @@ from callflow.script.talk import NotTaken, Taken, Talk, begin, step
 QUIET = "quiet"
 """Stands among a node's effects once an emergency or DV was said."""
 
+CHECKED = "checked"
+"""Stands among a node's effects once this voice's name and second fact were found to match."""
+
+IDENTITY, MATCHES = "identity", "identity_matches"
+"""The field into which a name and a second fact go, and the condition that they are the householder's."""
+
 _QUIETING_CODES = frozenset({"EM", "DV"})
 _KEPT_EFFECTS = frozenset({"hardship", QUIET})
 
@@ -35,12 +41,17 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """One answer taken in one node. `missing`: needed fields that nothing filled and the state does not ask for."""
+    """One answer taken in one node.
+
+    `missing`: needed fields that nothing filled and the state does not ask for. `checked`: the voice was identified,
+    by this answer or by one before it.
+    """
 
     before: Node
     answer: Answer
     taken: Taken | NotTaken
     missing: frozenset[str]
+    checked: bool
 
 
 class _Key(NamedTuple):
@@ -57,13 +68,17 @@ class _Key(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """An answer in a state, with what taking it depends on. `judged`: there is a rule that it could break."""
+    """An answer in a state, with what taking it depends on.
+
+    `judged`: there is a rule that it could break. `identifies`: it asks who speaks.
+    """
 
     answer: Answer
     given: frozenset[str]
     screens: tuple[dict[str, bool], ...]
     own: bool
     judged: bool
+    identifies: bool
 
 
 @dataclass(slots=True)
@@ -114,12 +129,13 @@ def explore(
     while waiting:
         at = waiting.popleft()
         node = search.nodes[at]
-        for way, taken, missing in fold.steps(node):
+        for way, taken, missing, checked in fold.steps(node):
             search.edges += 1
             if way.judged or missing:
-                on_edge(search, at, Edge(node, way.answer, taken, missing))
+                on_edge(search, at, Edge(node, way.answer, taken, missing, checked))
             if isinstance(taken, Taken):
-                to = number_of(fold.key(taken.talk, taken.codes, node.holds), at, way.answer.label)
+                key = fold.key(taken.talk, taken.codes, node.holds, checked)
+                to = number_of(key, at, way.answer.label)
                 if way.own and to != at:
                     search.backward[to].append(at)
     return search
@@ -134,6 +150,12 @@ class _Fold:
         self._caps = _caps(script)
         self._code = min(script.dispositions.values(), key=lambda d: d.rank).code if script.dispositions else None
         self._parties_differ = _parties_differ(script)
+        self._identity = _identity(script)
+        self._checked_before = any(
+            answer.verifies and not self._identity & set(answer.needs)
+            for state in script.states.values()
+            for answer in state.answers.values()
+        )
         self._ways = {
             name: [self._way(state, answer) for answer in state.answers.values()]
             for name, state in script.states.items()
@@ -148,10 +170,10 @@ class _Fold:
                 holds = dict(zip(asked, held, strict=True))
                 talk = begin(self._script, "inbound" if direction == "inbound" else "outbound", holds)
                 names = frozenset(name for name, value in holds.items() if value)
-                yield self.key(talk, (), names), "（着信）" if direction == "inbound" else ""
+                yield self.key(talk, (), names, False), "（着信）" if direction == "inbound" else ""
 
-    def steps(self, node: Node) -> Iterator[tuple[_Way, Taken | NotTaken, frozenset[str]]]:
-        """Every way in which an answer can be taken in a node."""
+    def steps(self, node: Node) -> Iterator[tuple[_Way, Taken | NotTaken, frozenset[str], bool]]:
+        """Every way in which an answer can be taken in a node, what it lacks, and whether the voice is then checked."""
         talk = node.talk
         held = dict.fromkeys(node.holds, True)
         for way in self._ways.get(talk.state, ()):
@@ -160,9 +182,10 @@ class _Fold:
                 holds = {**held, **screen} if screen else held
                 taken = step(self._script, talk, way.answer, way.given | missing, holds)
                 if isinstance(taken, Taken) or taken.reason != "condition":
-                    yield way, taken, missing
+                    before = CHECKED in talk.effects and not way.answer.new_voice
+                    yield way, taken, missing, before or (way.identifies and screen.get(MATCHES, False))
 
-    def key(self, talk: Talk, codes: tuple[str, ...], holds: frozenset[str]) -> _Key:
+    def key(self, talk: Talk, codes: tuple[str, ...], holds: frozenset[str], checked: bool) -> _Key:
         """What makes the node of a talk."""
         settled = talk.settled is not None
         if talk.state == END:
@@ -174,6 +197,8 @@ class _Fold:
         effects = talk.effects & _KEPT_EFFECTS
         if "emergency" in talk.effects or not _QUIETING_CODES.isdisjoint(codes):
             effects |= {QUIET}
+        if checked and self._checked_before:
+            effects |= {CHECKED}
         counts = talk.counts
         if counts:
             counts = tuple((name, min(number, self._caps[name])) for name, number in counts)
@@ -195,6 +220,7 @@ class _Fold:
             tuple(dict(zip(asked, each, strict=True)) for each in values),
             own=not answer.from_anywhere,
             judged=_can_break(self._script, answer),
+            identifies=bool(self._identity & set(answer.needs)),
         )
 
 
@@ -213,6 +239,13 @@ def _can_break(script: Script, answer: Answer) -> bool:
         or RESUME in ahead
         or any(state.does or state.settles for state in entered)
     )
+
+
+def _identity(script: Script) -> frozenset[str]:
+    """The field that is compared, if the script has it and the comparison."""
+    field = script.fields.get(IDENTITY)
+    compared = field is not None and field.type == "identity" and script.conditions.get(MATCHES) == "screen"
+    return frozenset({IDENTITY}) if compared else _NONE
 
 
 def _parties_differ(script: Script) -> bool:

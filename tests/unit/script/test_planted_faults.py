@@ -28,6 +28,16 @@ PROVED = [
     ("debt_unverified", "other:  {label: そのほか, to: third_party}", "other:  {label: そのほか, to: close}", "  close:"),
     ("debt_unverified", ", key: v, to: party, new_voice: true}", ", key: v, to: same, new_voice: true}", "  request:"),
     ("no_new_voice", ", key: v, to: party, new_voice: true}", ", key: v, to: party}", "  request:"),
+    ("verifies_unchecked", MATCH, MATCH.replace("needs: [identity], only_if: identity_matches, ", ""), "match: "),
+    ("verifies_unchecked", MATCH, MATCH.replace("only_if: identity_matches, ", ""), "match: "),
+    ("verifies_unchecked", MATCH, MATCH.replace("needs: [identity], ", ""), "match: "),
+    ("verifies_unchecked", MATCH, MATCH.replace("only_if: identity_matches", "only_if: not identity_matches"), "match: "),
+    ("verifies_unchecked", MATCH, MATCH.replace("only_if: identity_matches", "only_if: spouse_may_hear"), "match: "),
+    ("verifies_unchecked", MATCH, MATCH.replace("to: request, needs: [identity], only_if: identity_matches", "to: {identity_matches: request, else: close}, needs: [identity]"), "match: "),
+    ("verifies_unchecked", "type: identity, reveals", "type: text, reveals", "match: "),
+    ("verifies_unchecked", "identity_matches: screen}", "identity_matches: call}", "match: "),
+    ("verifies_unchecked", "yes:    {label: 本人, to: verify}", "yes:    {label: 本人, to: close, verifies: householder}", "yes:    {label: 本人"),
+    ("verifies_unchecked", "new_voice: {label: 相手が代わった, key: v, to: party, new_voice: true}", "new_voice: {label: 相手が代わった, key: v, to: request, new_voice: true, verifies: spouse}", "new_voice:"),
     ("spouse_not_allowed", "{spouse_may_hear: verify_spouse, else: third_party}", "verify_spouse", SPOUSE_MATCH),
     ("above_level", "says: 大変失礼いたしました。", 'says: "大変失礼いたしました。{{ debtor }}さま。"', "{{ debtor }}さま。\""),
     ("above_level", "  {{ ward }}から委託を受けた", "  {{ ward }}の{{ claim_name }}で委託を受けた", "{{ claim_name }}で"),
@@ -127,6 +137,52 @@ def test_each_fault_is_told_once_with_the_shortest_talk() -> None:
     text = changed(MATCH, MATCH.replace(", verifies: householder", ""))
     found = [finding for finding in prove(script(text)).findings if finding.rule == "debt_unverified"]
     assert [(finding.cause, finding.talk) for finding in found] == [("request", ("はい", "本人", "一致"))]
+
+
+LATE = (
+    "match:    {label: 一致, to: agreed, needs: [identity], only_if: identity_matches}",
+    """
+  agreed:
+    reveals: nothing
+    says: ありがとうございます。
+    answers:
+      goes_on: {label: 続ける, to: request, verifies: householder}
+
+  verify_spouse:
+""",
+)
+
+
+def test_a_check_before_the_answer_that_verifies_is_enough() -> None:
+    text = changed(MATCH, LATE[0]).replace("\n  verify_spouse:\n", LATE[1])
+    assert [str(finding) for finding in prove(script(text)).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "talk"),
+    [
+        (
+            "other:  {label: そのほか, to: third_party}",
+            "other:  {label: そのほか, to: agreed}",
+            ("はい", "そのほか", "続ける"),
+        ),
+        (
+            "key: v, to: party, new_voice: true}",
+            "key: v, to: agreed, new_voice: true}",
+            ("相手が代わった", "続ける"),
+        ),
+        (
+            "declines: {label: 答えない, to: declined}",
+            "declines: {label: 答えない, to: agreed}",
+            ("はい", "本人", "答えない", "続ける"),
+        ),
+    ],
+)
+def test_a_way_around_the_check_is_told_in_words(old: str, new: str, talk: tuple[str, ...]) -> None:
+    text = changed(MATCH, LATE[0]).replace("\n  verify_spouse:\n", LATE[1])
+    assert text.count(old) == 1
+    found = prove(script(text.replace(old, new))).findings
+    assert [(f.cause, f.talk) for f in found if f.rule == "verifies_unchecked"] == [("agreed.goes_on", talk)]
 
 
 def test_a_name_in_a_shared_file_must_not_be_taken_twice() -> None:
