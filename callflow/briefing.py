@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from callflow.clock import TOKYO
-from models.tables import accounts, arrears, calls, cases, debtors
+from models.tables import accounts, calls, cases, debtors
+from scheduler.facts import Instalment, has_expired
+from scheduler.snapshot import instalments_of
 
 _ERAS = (
     (date(2019, 5, 1), "令和", 2018),
@@ -93,28 +95,15 @@ def brief(
     )
 
 
-def _callable_instalments(conn: Connection, municipality_id: int, case_id: int, years: int, today: date) -> list[Any]:
+def _callable_instalments(
+    conn: Connection, municipality_id: int, case_id: int, years: int, today: date
+) -> list[Instalment]:
     """Unpaid instalments that are not expired, oldest first. Expired ones are never dunned (R08)."""
-    rows = conn.execute(
-        select(arrears.c.due_on, arrears.c.unpaid, arrears.c.expires_on)
-        .where(
-            arrears.c.municipality_id == municipality_id,
-            arrears.c.case_id == case_id,
-            arrears.c.unpaid > 0,
-            arrears.c.active,
-        )
-        .order_by(arrears.c.due_on, arrears.c.id)
-    ).all()
-    return [row for row in rows if not _expired(row, years, today)]
+    owed = [one for one in instalments_of(conn, municipality_id, case_id) if one.unpaid > 0]
+    return [one for one in owed if not has_expired(one, years, today)]
 
 
-def _expired(row: Any, years: int, today: date) -> bool:
-    if row.expires_on:
-        return bool(row.expires_on <= today)
-    return bool(row.due_on and row.due_on.replace(year=row.due_on.year + years, day=min(row.due_on.day, 28)) <= today)
-
-
-def arrears_facts(owed: Sequence[Any]) -> dict[str, Any]:
+def arrears_facts(owed: Sequence[Instalment]) -> dict[str, Any]:
     """The debt as lines may name it: the oldest callable instalment, and how many and how much besides."""
     if not owed:
         return {"year": "", "month": "", "amount": 0, "count": 0, "others": 0, "total": 0, "spoken": ""}

@@ -204,18 +204,47 @@ class Setting:
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
-    """The checked configuration. Raises ConfigError with file, line, key, and what is allowed; every fault at once."""
-    return _checked(overlay(read_file(path), environ))
+    """The checked configuration. Raises ConfigError with file, line, key, and what is allowed; every fault at once.
+
+    A relative path follows the file's folder; one that the environment gives, the folder of the command.
+    """
+    given = overlay(read_file(path), environ)
+    return _beside(_checked(given), given, path.parent)
 
 
 def effective(path: Path, environ: Mapping[str, str] = os.environ) -> list[Setting]:
     """Every value in effect, with its source; passwords in URLs are not shown."""
     given = overlay(read_file(path), environ)
-    whole = _checked(given).model_dump(mode="json", by_alias=True)
+    whole = _beside(_checked(given), given, path.parent).model_dump(mode="json", by_alias=True)
     return [
         Setting(".".join(key), _masked(_text(value)), str(given.origin(key) or "既定値"))
         for key, value in _leaves(whole, ())
     ]
+
+
+def _beside(config: Config, given: Given, folder: Path) -> Config:
+    """With every relative path that the environment did not give taken from `folder`."""
+
+    def of_file(*key: str) -> bool:
+        origin = given.origin(key)
+        return origin is None or not origin.variable
+
+    def placed(path: Path, *key: str) -> Path:
+        return folder / path if of_file(*key) else path
+
+    scripts, audit, url = config.scripts, config.audit, config.database.url
+    anchors = placed(audit.anchors, "audit", "anchors")
+    signing_key = placed(audit.signing_key, "audit", "signing_key")
+    file = re.fullmatch(r"sqlite:///(?!/|:|file:)(.+)", url)
+    if file and of_file("database", "url"):
+        url = f"sqlite:///{folder / file[1]}"
+    return config.model_copy(
+        update={
+            "database": DatabaseSection(url=url),
+            "scripts": scripts.model_copy(update={"folder": placed(scripts.folder, "scripts", "folder")}),
+            "audit": Audit(anchors=anchors, signing_key=signing_key),
+        }
+    )
 
 
 def _checked(given: Given) -> Config:

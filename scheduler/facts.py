@@ -121,3 +121,9 @@ def estimated_expiry(instalment: Instalment, limitation_years: int) -> date | No
     reminded = instalment.reminder_on and instalment.reminder_on + timedelta(days=10)
     starts = [day for day in (instalment.due_on, reminded, instalment.last_part_payment_on) if day]
     return years_later(max(starts), limitation_years) if starts else None
+
+
+def has_expired(instalment: Instalment, limitation_years: int, today: date) -> bool:
+    """Whether the limitation is past on `today`; an instalment without any date never expires by itself."""
+    expiry = estimated_expiry(instalment, limitation_years)
+    return expiry is not None and today >= expiry

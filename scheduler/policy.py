@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from scheduler.calendar import Calendar, Closed, tokyo_date, tokyo_midnight
-from scheduler.facts import Attempt, CaseFacts, History, Instalment, NumberFacts, estimated_expiry
+from scheduler.facts import Attempt, CaseFacts, History, Instalment, NumberFacts, has_expired
 from scheduler.settings import Policy
 from scheduler.verdict import Allowed, Block, Notice, Reason, Refused
 
@@ -174,8 +174,7 @@ def _instalments(q: Question) -> Iterator[Block]:
 
 
 def _has_expired(instalment: Instalment, q: Question) -> bool:
-    expiry = estimated_expiry(instalment, q.policy.limitation_years[q.case.claim_type])
-    return expiry is not None and tokyo_date(q.at) >= expiry
+    return has_expired(instalment, q.policy.limitation_years[q.case.claim_type], tokyo_date(q.at))
 
 
 def _caps(q: Question) -> Iterator[Block]:

@@ -82,9 +82,11 @@ _part_payment = (
     .scalar_subquery()
 )
 
-_instalments = select(
-    arrears.c.unpaid, arrears.c.due_on, arrears.c.reminder_on, _part_payment, arrears.c.expires_on
-).where(arrears.c.municipality_id == _TENANT, arrears.c.case_id == _CASE, arrears.c.active)
+_instalments = (
+    select(arrears.c.unpaid, arrears.c.due_on, arrears.c.reminder_on, _part_payment, arrears.c.expires_on)
+    .where(arrears.c.municipality_id == _TENANT, arrears.c.case_id == _CASE, arrears.c.active)
+    .order_by(arrears.c.due_on, arrears.c.id)
+)
 
 _holds = select(suppressions.c.since, suppressions.c.until).where(
     suppressions.c.municipality_id == _TENANT,
@@ -181,7 +183,7 @@ def facts_for(
         household_id=row.household_id,
         claim_type=row.claim_type,
         campaign_id=campaign_id,
-        instalments=tuple(Instalment(*each) for each in conn.execute(_instalments, about)),
+        instalments=_read_instalments(conn, about),
         payments_as_of=row.payments_as_of,
         status=row.status,
         is_corporate=row.is_corporate,
@@ -192,6 +194,15 @@ def facts_for(
         **_campaign_facts(campaign_id, row),
     )
     return Facts(case, numbers, History(attempts))
+
+
+def instalments_of(conn: Connection, municipality_id: int, case_id: int) -> tuple[Instalment, ...]:
+    """A case's instalments in the order of their due days, as the policy judges them; paid ones included."""
+    return _read_instalments(conn, {"m": municipality_id, "case": case_id})
+
+
+def _read_instalments(conn: Connection, about: dict[str, int]) -> tuple[Instalment, ...]:
+    return tuple(Instalment(*each) for each in conn.execute(_instalments, about))
 
 
 def _campaign_facts(campaign_id: int, row: Any) -> dict[str, Any]:

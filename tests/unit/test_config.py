@@ -194,3 +194,33 @@ def test_a_claim_type_without_settings_is_a_configuration_error(tmp_path: Path) 
     config = load(write(tmp_path, SMALL), {})
     with pytest.raises(ConfigError, match="nursery_fee"):
         config.calendar_for("nursery_fee")
+
+
+def test_a_relative_path_follows_the_file_wherever_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    config = load(write(home, SMALL), {})
+    assert config.database.url == f"sqlite:///{home}/var/callflow.sqlite"
+    assert config.scripts.folder == home / "scripts"
+    assert (config.audit.anchors, config.audit.signing_key) == (home / "var/anchors", home / "var/anchor.key")
+    shown = {setting.key: setting.value for setting in effective(write(home, SMALL), {})}
+    assert shown["database.url"] == config.database.url
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////srv/callflow.sqlite", "sqlite:///:memory:", "postgresql://somebody@db.example/callflow"]
+)
+def test_what_is_no_relative_path_stays_as_it_is(tmp_path: Path, url: str) -> None:
+    file = write(tmp_path, SMALL.replace("sqlite:///var/callflow.sqlite", f'"{url}"'))
+    assert load(file, {}).database.url == url
+
+
+def test_a_path_of_the_environment_follows_the_command(tmp_path: Path) -> None:
+    environ = {"CALLFLOW_DATABASE__URL": "sqlite:///var/demo.sqlite", "CALLFLOW_SCRIPTS__FOLDER": "drafts"}
+    config = load(write(tmp_path, SMALL), environ)
+    assert config.database.url == "sqlite:///var/demo.sqlite"
+    assert config.scripts.folder == Path("drafts")
