@@ -202,18 +202,22 @@ class Calls:
         actor: str,
         *,
         reason: str = "ended",
+        found: Mapping[str, Any] | None = None,
         then: Callable[[Connection, Closed], None] | None = None,
     ) -> Closed:
         """Ends a call: its outcome and all that it causes, in one transaction. Closing again changes nothing.
 
-        `reason` is `ended`, or `unended` for a call that nobody ended (未確定). `then` joins the same
-        transaction, for what must stand or fall with the outcome. Raises RefusedError while somebody still talks.
+        `reason` is `ended`, or `unended` for a call that nobody ended (未確定). `found`: what a person found out of
+        the line of a call in review, as an event of the line. `then` joins the same transaction, for what must
+        stand or fall with the outcome. Raises RefusedError while somebody still talks.
         """
 
         def work(conn: Connection) -> Closed:
             held = self._hold(conn, call_id, needs_live=False)
             if not held.row.live:
                 return _already(held)
+            if found is not None:
+                held = self._learn(conn, held, actor, found)
             talk = held.told.talk
             if talk is not None and talk.state != END and reason != replay.UNENDED:
                 raise RefusedError("まだ通話中です", mend="「切れた」か最後の応答を選んでください")
@@ -314,8 +318,15 @@ class Calls:
             "party": taken.talk.party,
         }
         for signal in after.signals[len(told.signals) :]:
-            caserecord.raise_signal(self._owner(conn, held.row, now), signal)
+            caserecord.raise_signal(self._owner(conn, held, now), signal)
         return self._step(conn, held, Entry(calllog.ANSWER, _actor(held.row.operator_id), payload))
+
+    def _learn(self, conn: Connection, held: _Held, actor: str, found: Mapping[str, Any]) -> _Held:
+        now = self._clock.now()
+        self._append(
+            conn, held, [Entry(calllog.LINE, actor, found)], now, {"line_state": "ended", "line_ended_at": now}
+        )
+        return self._hold(conn, held.row.id)
 
     def _close(
         self,
@@ -328,14 +339,14 @@ class Calls:
         now = self._clock.now()
         end = replay.ending(held.flow.script, held.told, reason)
         effects = effects_of(end)
-        caserecord.apply(self._owner(conn, held.row, now), effects)
+        caserecord.apply(self._owner(conn, held, now), effects)
         payload = {
             "reason": reason,
             "disposition": end.code,
             "party": end.party,
             "effects": [as_data(effect) for effect in effects],
         }
-        attempt, contact, right_party = _counts(held, end.code)
+        attempt, contact, right_party = replay.counted(held.flow.script, held.told, end.code)
         columns = {
             "live": False,
             "disposition": end.code,
@@ -466,7 +477,8 @@ class Calls:
         ).one()
         return Known(known.birth_date, known.address)
 
-    def _owner(self, conn: Connection, row: Row[Any], now: datetime) -> caserecord.Owner:
+    def _owner(self, conn: Connection, held: _Held, now: datetime) -> caserecord.Owner:
+        row = held.row
         return caserecord.Owner(
             conn,
             self._municipality_id,
@@ -476,6 +488,8 @@ class Calls:
             row.number_id,
             row.operator_id,
             now,
+            actor_id=row.operator_id,
+            records=held.told.records,
         )
 
     def _set(self, conn: Connection, call_id: int, **columns: Any) -> None:
@@ -518,18 +532,6 @@ def _line_payload(
 def _line_times(state: str, now: datetime) -> dict[str, Any]:
     column = {"placing": "placed_at", "answered": "answered_at", "ended": "line_ended_at"}.get(state)
     return {column: now} if column else {}
-
-
-def _counts(held: _Held, code: str) -> tuple[int, int, int]:
-    """Attempt, contact and right party of the call, as the disposition says or, where it leaves it open, the log."""
-    disposition = held.flow.script.dispositions.get(code)
-    talked = held.told.talk is not None
-    verified = bool(held.told.talk and held.told.talk.party)
-    if disposition is None:
-        return 1, int(talked), int(verified)
-    contact = int(talked) if disposition.contact == "log" else int(disposition.contact)
-    right = {"yes": True, "no": False}.get(disposition.right_party, verified)
-    return disposition.attempt, contact, int(right)
 
 
 def _already(held: _Held) -> Closed:

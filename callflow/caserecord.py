@@ -1,6 +1,7 @@
-"""The case record: what a call is told about a case, and what a call's effects do to it.
+"""The case record: what a call's effects do to it.
 
-`apply` is the one place where effects become rows, in the transaction that ends the call.
+`apply` is the one place where effects become rows, in the transaction that ends the call or corrects it.
+`callflow.withdrawals` cancels them again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import singledispatch
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, or_, select, update
 
 from callflow.effects import (
     CancelLivingReport,
@@ -47,14 +48,18 @@ from models.tables import (
 )
 
 SETTLING_TIME = timedelta(seconds=10)
-"""How long an ended call may be taken back before the ward sees its slip (experience.md, principle 1)."""
+"""How long an ended call may be taken back, and no longer before the ward sees its slip."""
 
 OPEN_REPORT = ("requested", "sent", "re_requested")
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The call whose effects are applied, and the moment at which that happens."""
+    """The call whose effects are applied, the moment at which that happens, and who does it.
+
+    `records`: how many lines of the case record the call has made already. `settling`: how long until the ward
+    sees a slip.
+    """
 
     conn: Connection
     municipality_id: int
@@ -64,12 +69,32 @@ class Owner:
     number_id: int | None
     operator_id: int
     at: datetime
+    actor_id: int
+    records: int = 0
+    settling: timedelta = SETTLING_TIME
 
     def insert(self, table: Table, **values: object) -> None:
         self.conn.execute(table.insert().values(municipality_id=self.municipality_id, **values))
 
     def new_id(self, table: Table) -> int:
         return new_id(self.conn, table, self.municipality_id)
+
+    def lock_household(self) -> None:
+        """Before what a household or a case may have but once: another call of it may be corrected meanwhile."""
+        self.conn.execute(
+            select(households.c.id)
+            .where(households.c.municipality_id == self.municipality_id, households.c.id == self.household_id)
+            .with_for_update()
+        )
+
+
+def visible_from(now: datetime) -> ColumnElement[bool]:
+    """The slips that the ward sees at `now`: those whose call can no longer be taken back, and urgent ones at once.
+
+    What was cancelled before anybody could see it is never seen. Every inbox asks with this condition.
+    """
+    slip = contact_slips.c
+    return (slip.visible_at <= now) & or_(slip.cancelled_at.is_(None), slip.cancelled_at > slip.visible_at)
 
 
 def apply(owner: Owner, effects: Iterable[Effect]) -> None:
@@ -87,7 +112,7 @@ def _apply(effect: Effect, _owner: Owner) -> None:
 def _(effect: RecordNegotiation, owner: Owner) -> None:
     organisation = owner.conn.execute(
         select(accounts.c.organisation_id).where(
-            accounts.c.municipality_id == owner.municipality_id, accounts.c.id == owner.operator_id
+            accounts.c.municipality_id == owner.municipality_id, accounts.c.id == owner.actor_id
         )
     ).scalar_one()
     owner.insert(
@@ -96,18 +121,27 @@ def _(effect: RecordNegotiation, owner: Owner) -> None:
         case_id=owner.case_id,
         call_id=owner.call_id,
         at=owner.at,
-        actor_id=owner.operator_id,
+        actor_id=owner.actor_id,
         organisation_id=organisation,
         disposition=effect.code,
         party=effect.party,
         text=effect.text,
         ack_candidate=effect.ack_candidate,
+        corrects_id=_last_record(owner) if owner.records else None,
     )
+
+
+def _last_record(owner: Owner) -> int:
+    """The line of the case record that stood until now."""
+    made = negotiation_records.c
+    query = select(made.id).where(made.municipality_id == owner.municipality_id, made.call_id == owner.call_id)
+    return int(owner.conn.execute(query.order_by(made.id.desc()).limit(1)).scalar_one())
 
 
 @_apply.register
 def _(effect: MakePromise, owner: Owner) -> None:
-    owner.conn.execute(
+    owner.lock_household()
+    replaced = owner.conn.execute(
         update(promises)
         .where(
             promises.c.municipality_id == owner.municipality_id,
@@ -115,7 +149,8 @@ def _(effect: MakePromise, owner: Owner) -> None:
             promises.c.state == "open",
         )
         .values(state="replaced", judged_at=owner.at)
-    )
+        .returning(promises.c.id)
+    ).scalar()
     promise_id = owner.new_id(promises)
     owner.insert(
         promises,
@@ -129,6 +164,12 @@ def _(effect: MakePromise, owner: Owner) -> None:
         made_at=owner.at,
         state="open",
     )
+    if replaced is not None:
+        owner.conn.execute(
+            update(promises)
+            .where(promises.c.municipality_id == owner.municipality_id, promises.c.id == replaced)
+            .values(replaced_by=promise_id)
+        )
     for arrear_id, amount in _covered(owner, effect.amount):
         owner.insert(promise_arrears, promise_id=promise_id, arrear_id=arrear_id, amount=amount)
 
@@ -169,27 +210,41 @@ def _(effect: RaiseContactSlip, owner: Owner) -> None:
         text=effect.text,
         state="raised",
         raised_at=owner.at,
-        visible_at=owner.at if at_once else owner.at + SETTLING_TIME,
+        visible_at=owner.at if at_once else owner.at + owner.settling,
     )
     for reason in effect.reasons:
         owner.insert(slip_reasons, slip_id=slip_id, reason=reason)
 
 
-def _open_report(owner: Owner) -> int | None:
-    return owner.conn.execute(
-        select(living_reports.c.id).where(
+def _open_report(owner: Owner) -> tuple[int, str] | None:
+    """The household's open report and its state."""
+    owner.lock_household()
+    row = owner.conn.execute(
+        select(living_reports.c.id, living_reports.c.state).where(
             living_reports.c.municipality_id == owner.municipality_id,
             living_reports.c.household_id == owner.household_id,
             living_reports.c.state.in_(OPEN_REPORT),
         )
-    ).scalar()
+    ).one_or_none()
+    return None if row is None else (row.id, row.state)
+
+
+def _link(owner: Owner, report_id: int, kind: str, state_before: str | None = None) -> None:
+    owner.insert(
+        living_report_links,
+        id=owner.new_id(living_report_links),
+        call_id=owner.call_id,
+        report_id=report_id,
+        kind=kind,
+        state_before=state_before,
+    )
 
 
 @_apply.register
 def _(_effect: RequestLivingReport, owner: Owner) -> None:
-    report_id = _open_report(owner)
-    kind = "reminded" if report_id else "created"
-    if report_id is None:
+    if found := _open_report(owner):
+        _link(owner, found[0], "reminded")
+    else:
         report_id = owner.new_id(living_reports)
         owner.insert(
             living_reports,
@@ -199,20 +254,21 @@ def _(_effect: RequestLivingReport, owner: Owner) -> None:
             state="requested",
             requested_at=owner.at,
         )
-    owner.insert(living_report_links, call_id=owner.call_id, report_id=report_id, kind=kind)
+        _link(owner, report_id, "created")
 
 
 @_apply.register
 def _(effect: CancelLivingReport, owner: Owner) -> None:
-    report_id = _open_report(owner)
-    if report_id is None:
+    found = _open_report(owner)
+    if found is None:
         return
+    report_id, state = found
     owner.conn.execute(
         update(living_reports)
         .where(living_reports.c.municipality_id == owner.municipality_id, living_reports.c.id == report_id)
         .values(state="cancelled", cancelled_by=effect.code, closed_at=owner.at)
     )
-    owner.insert(living_report_links, call_id=owner.call_id, report_id=report_id, kind="cancelled")
+    _link(owner, report_id, "cancelled", state)
 
 
 @_apply.register
@@ -277,6 +333,8 @@ def _(effect: RaiseTask, owner: Owner) -> None:
 
 @_apply.register
 def _(effect: NoteOffScript, owner: Owner) -> None:
+    if owner.records and _is_noted(owner, effect.seq):
+        return
     owner.insert(
         off_scripts,
         call_id=owner.call_id,
@@ -286,6 +344,15 @@ def _(effect: NoteOffScript, owner: Owner) -> None:
         reason=effect.reason,
         at=owner.at,
     )
+
+
+def _is_noted(owner: Owner, seq: int) -> bool:
+    """Whether an earlier end of the same call has noted it: what was off the script stays so."""
+    noted = off_scripts.c
+    query = select(noted.seq).where(
+        noted.municipality_id == owner.municipality_id, noted.call_id == owner.call_id, noted.seq == seq
+    )
+    return owner.conn.execute(query).scalar() is not None
 
 
 @_apply.register

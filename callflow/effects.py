@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 NEXT_CALL_NEVER: frozenset[str] = frozenset({"DV", "DC", "GD", "LW", "NC"})
 """Codes after which the contractor does not call again until staff say so."""
@@ -168,6 +168,9 @@ Effect = (
 )
 
 
+_BY_NAME: dict[str, type[Any]] = {each.__name__: each for each in get_args(Effect)}
+
+
 def as_data(effect: Effect) -> dict[str, Any]:
     """The effect as it stands in the log: its name and its values."""
     data = asdict(effect)
@@ -175,6 +178,13 @@ def as_data(effect: Effect) -> dict[str, Any]:
         "effect": type(effect).__name__,
         **{k: list(v) if isinstance(v, tuple) else v for k, v in data.items()},
     }
+
+
+def from_data(data: Mapping[str, Any]) -> Effect:
+    """The effect that `as_data` wrote."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "effect"}
+    made: Effect = _BY_NAME[data["effect"]](**values)
+    return made
 
 
 def effects_of(ending: Ending) -> tuple[Effect, ...]:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from callflow import calllog
+from callflow.amendment import Amendment, amended
 from callflow.calllog import Event
 from callflow.effects import Earned, Ending, NoteOffScript, RaiseSignal, as_data, effects_of
 from callflow.script.lines import render
@@ -57,7 +58,9 @@ class Told:
     notes: tuple[str, ...] = ()
     line_code: str = "TF"  # what the line alone says of the call; our own failure until it says more
     line: str = ""  # the line that is to be read now
-    closed: Mapping[str, Any] | None = None
+    closed: Mapping[str, Any] | None = None  # how it ended, with every correction
+    amendment: Amendment = field(default_factory=Amendment)
+    records: int = 0  # ends and corrections so far: each makes a line of the case record
 
 
 def tell(script: Script, told: Told, event: Event, *, check: bool = False) -> Told:
@@ -86,6 +89,10 @@ def tell(script: Script, told: Told, event: Event, *, check: bool = False) -> To
             return replace(told, notes=(*told.notes, payload["text"]))
         case calllog.CLOSE:
             return _closed(script, told, event, check)
+        case calllog.CORRECT:
+            return _corrected(script, told, event, check)
+        case calllog.TAKE_BACK:
+            return replace(told, closed=None, amendment=Amendment())
     return told
 
 
@@ -130,6 +137,23 @@ def ending(script: Script, told: Told, reason: str) -> Ending:
         notes=told.notes,
         in_words=partial(in_words, script.fields),
     )
+
+
+def corrected_ending(script: Script, told: Told, amendment: Amendment) -> Ending:
+    """What the log of an ended call amounts to with `amendment`."""
+    assert told.closed is not None
+    return amended(script, ending(script, told, told.closed["reason"]), amendment)
+
+
+def counted(script: Script, told: Told, code: str) -> tuple[int, int, int]:
+    """Attempt, contact and right party of a call, as the disposition says or, where it leaves it open, the log."""
+    disposition = script.dispositions.get(code)
+    talked, verified = told.talk is not None, bool(told.talk and told.talk.party)
+    if disposition is None:
+        return 1, int(talked), int(verified)
+    contact = int(talked) if disposition.contact == "log" else int(disposition.contact)
+    right = {"yes": True, "no": False}.get(disposition.right_party, verified)
+    return disposition.attempt, contact, int(right)
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,13 +243,27 @@ def given_up(told: Told, talk: Talk) -> Told:
 def _closed(script: Script, told: Told, event: Event, check: bool) -> Told:
     payload = event.payload or {}
     if check:
-        end = ending(script, told, payload["reason"])
-        effects = [as_data(effect) for effect in effects_of(end)]
-        if end.code != payload["disposition"]:
-            raise ReplayError(event.seq, f"結果は {end.code} のはずですが {payload['disposition']} と記録されています")
-        if effects != payload["effects"]:
-            raise ReplayError(event.seq, "記録された効果が、台本から導かれるものと違います")
-    return replace(told, closed=payload)
+        _compare_outcome(event, ending(script, told, payload["reason"]))
+    return replace(told, closed=payload, records=told.records + 1)
+
+
+def _corrected(script: Script, told: Told, event: Event, check: bool) -> Told:
+    payload = event.payload or {}
+    if told.closed is None:
+        raise ReplayError(event.seq, "終わっていない通話の訂正です")
+    amendment = told.amendment.then(payload["changes"])
+    if check:
+        _compare_outcome(event, corrected_ending(script, told, amendment))
+    closed = {**told.closed, "disposition": payload["disposition"], "effects": payload["effects"]}
+    return replace(told, closed=closed, amendment=amendment, records=told.records + 1)
+
+
+def _compare_outcome(event: Event, end: Ending) -> None:
+    payload = event.payload or {}
+    if end.code != payload["disposition"]:
+        raise ReplayError(event.seq, f"結果は {end.code} のはずですが {payload['disposition']} と記録されています")
+    if [as_data(effect) for effect in effects_of(end)] != payload["effects"]:
+        raise ReplayError(event.seq, "記録された効果が、台本から導かれるものと違います")
 
 
 def _compare(event: Event, check: bool, *, to: str, line: str) -> None:

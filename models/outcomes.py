@@ -12,7 +12,6 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
-    UniqueConstraint,
 )
 
 from models.base import Id, Instant, belongs_to, index_where, one_of, tenant_table
@@ -34,6 +33,7 @@ negotiation_records = tenant_table(  # 交渉経過記録
     belongs_to("negotiation_records", "corrects_id"),
     Index(None, "municipality_id", "case_id", "at"),
     index_where("uq_negotiation_records_call", "corrects_id IS NULL", "call_id", unique=True),
+    index_where("uq_negotiation_records_corrects", "corrects_id IS NOT NULL", "corrects_id", unique=True),
 )
 
 promises = tenant_table(  # 納付約束
@@ -47,12 +47,14 @@ promises = tenant_table(  # 納付約束
     Column("state", String(12), nullable=False, default="open"),
     Column("made_at", Instant, nullable=False),
     Column("judged_at", Instant),
+    Column("replaced_by", Id),  # the later promise that took its place
     belongs_to("cases", "case_id"),
     belongs_to("calls", "call_id"),
+    belongs_to("promises", "replaced_by"),
     one_of("promiser", ("householder", "spouse")),
     one_of("state", ("open", "kept", "partial", "broken", "replaced", "cancelled")),
     CheckConstraint("amount > 0", name="amount"),
-    UniqueConstraint("municipality_id", "call_id"),
+    index_where("uq_promises_call", "state <> 'cancelled'", "call_id", unique=True),
     index_where("uq_promises_open", "state = 'open'", "case_id", unique=True),
 )
 
@@ -77,12 +79,13 @@ contact_slips = tenant_table(  # 連絡票
     Column("state", String(12), nullable=False, default="raised"),
     Column("raised_at", Instant, nullable=False),
     Column("visible_at", Instant, nullable=False),  # to the ward: 10 s after the call's end
+    Column("cancelled_at", Instant),
     belongs_to("cases", "case_id"),
     belongs_to("calls", "call_id"),
     belongs_to("households", "household_id"),
     one_of("urgency", ("normal", "same_day", "urgent")),
     one_of("state", ("raised", "received", "in_work", "done", "sent_back", "cancelled")),
-    UniqueConstraint("municipality_id", "call_id"),
+    index_where("uq_contact_slips_call", "state <> 'cancelled'", "call_id", unique=True),
     Index(None, "municipality_id", "state", "visible_at"),
 )
 
@@ -105,7 +108,7 @@ living_reports = tenant_table(  # 生活状況報告書
     Column("sent_at", Instant),
     Column("returned_at", Instant),
     Column("closed_at", Instant),
-    Column("cancelled_by", String(8)),  # the code that cancels it: DV, DC, GD, LW
+    Column("cancelled_by", String(8)),  # the code that cancels it: DV, DC, GD, LW; or CORRECT, a correction
     belongs_to("households", "household_id"),
     belongs_to("cases", "case_id"),
     one_of("state", ("requested", "sent", "returned", "reviewed", "re_requested", "escalated", "cancelled")),
@@ -117,10 +120,12 @@ living_report_links = tenant_table(
     Column("call_id", Id, nullable=False),
     Column("report_id", Id, nullable=False),
     Column("kind", String(12), nullable=False),
+    Column("state_before", String(12)),  # of the report that the call cancelled
     belongs_to("calls", "call_id"),
     belongs_to("living_reports", "report_id"),
-    one_of("kind", ("created", "reminded", "cancelled")),
-    key=("call_id",),
+    one_of("kind", ("created", "reminded", "cancelled", "withdrawn")),
+    index_where("uq_living_report_links_call", "kind <> 'withdrawn'", "call_id", unique=True),
+    Index(None, "municipality_id", "report_id"),
 )
 
 callbacks = tenant_table(
@@ -135,7 +140,7 @@ callbacks = tenant_table(
     belongs_to("cases", "case_id"),
     belongs_to("calls", "call_id"),
     one_of("state", ("open", "done", "missed", "cancelled")),
-    UniqueConstraint("municipality_id", "call_id"),
+    index_where("uq_callbacks_call", "state <> 'cancelled'", "call_id", unique=True),
     Index(None, "municipality_id", "state", "at"),
 )
 
@@ -193,7 +198,7 @@ ward_tasks = tenant_table(
     belongs_to("calls", "call_id"),
     one_of("kind", ("reissue", "letter", "address_check", "payment_check", "form")),
     one_of("state", ("open", "done", "cancelled")),
-    UniqueConstraint("municipality_id", "call_id", "kind"),
+    index_where("uq_ward_tasks_call", "state <> 'cancelled'", "call_id", "kind", unique=True),
 )
 
 audit_events = tenant_table(

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.base import Instant
-from models.tables import calls, queue_entries
+from models.tables import calls, cases, queue_entries
 
 WAKE_AT_ONCE = 1_000  # rows that one `wake` or `expire_leases` moves: a short transaction
 
@@ -223,6 +223,42 @@ def reconsider(conn: Connection, municipality_id: int, case_ids: Sequence[int], 
         .values(state="scheduled", due_at=now, reason="")
     )
     return done.rowcount
+
+
+def judge_again(conn: Connection, municipality_id: int, household_id: int, now: datetime) -> int:
+    """What a household's cases wait for has changed: those in the queue fall due now, and the next deal judges them."""
+    of_household = select(cases.c.id).where(
+        cases.c.municipality_id == municipality_id, cases.c.household_id == household_id
+    )
+    done = conn.execute(
+        update(queue_entries)
+        .where(
+            _q.municipality_id == municipality_id,
+            _q.case_id.in_(of_household),
+            _q.state.in_(("scheduled", "held")),
+        )
+        .values(state="scheduled", due_at=now, reason="")
+    )
+    return done.rowcount
+
+
+def take_again(
+    conn: Connection, municipality_id: int, campaign_id: int, case_id: int, *, worker: str, lease_until: datetime
+) -> int | None:
+    """Claims a case whose call goes on, and returns the new fence; None if somebody else holds it by now."""
+    statement = (
+        update(queue_entries)
+        .where(
+            _q.municipality_id == municipality_id,
+            _q.campaign_id == campaign_id,
+            _q.case_id == case_id,
+            _q.state != "claimed",
+        )
+        .values(state="claimed", claimed_by=worker, lease_until=lease_until, fence=_q.fence + 1, reason="")
+        .returning(_q.fence)
+    )
+    fence: int | None = conn.execute(statement).scalar()
+    return fence
 
 
 def _move(conn: Connection, municipality_id: int, found: Any, values: dict[str, Any], limit: int) -> int:

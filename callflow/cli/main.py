@@ -28,6 +28,7 @@ GROUPS = {
     "campaign": "架電の計画と運転 / plan and run campaigns",
     "dial": "なぜ架電する・しないか / why a case is or is not called",
     "call": "通話の一覧・再生・検証 / list, show, replay and verify calls",
+    "correct": "終わった通話の訂正・取り消し・確認待ち / correct, take back and resolve calls",
     "audit": "記録の錨と検証 / anchor and verify the log",
     "demo": "架空の住民で一通り動かす / a whole campaign on invented residents",
 }

@@ -16,7 +16,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, exists, select, text
 
 from callflow import calllog, replay
 from callflow.calllog import Broken
@@ -123,17 +123,18 @@ _QUERIES: tuple[tuple[str, str, str], ...] = (
         "SELECT s.call_id FROM contact_slips s JOIN slip_reasons r ON r.municipality_id = s.municipality_id"
         " AND r.slip_id = s.id AND r.reason = 'hardship' JOIN calls c ON c.municipality_id = s.municipality_id"
         " AND c.id = s.call_id WHERE c.disposition NOT IN ('DV', 'DC', 'GD', 'LW')"
-        " AND NOT EXISTS (SELECT 1 FROM living_report_links l WHERE l.municipality_id = s.municipality_id"
-        " AND l.call_id = s.call_id AND l.kind <> 'cancelled')",
+        " AND s.state <> 'cancelled' AND NOT EXISTS (SELECT 1 FROM living_report_links l"
+        " WHERE l.municipality_id = s.municipality_id AND l.call_id = s.call_id"
+        " AND l.kind NOT IN ('cancelled', 'withdrawn'))",
     ),
     (
         "I4",
         "生活困窮を聞いていませんが、生活状況報告書につながっています",
         "SELECT c.id FROM living_report_links l JOIN calls c ON c.municipality_id = l.municipality_id"
-        " AND c.id = l.call_id WHERE l.kind <> 'cancelled' AND (c.disposition IN ('DV', 'DC', 'GD', 'LW')"
-        " OR NOT EXISTS (SELECT 1 FROM contact_slips s JOIN slip_reasons r"
-        " ON r.municipality_id = s.municipality_id AND r.slip_id = s.id AND r.reason = 'hardship'"
-        " WHERE s.municipality_id = l.municipality_id AND s.call_id = l.call_id))",
+        " AND c.id = l.call_id WHERE l.kind NOT IN ('cancelled', 'withdrawn')"
+        " AND (c.disposition IN ('DV', 'DC', 'GD', 'LW') OR NOT EXISTS (SELECT 1 FROM contact_slips s"
+        " JOIN slip_reasons r ON r.municipality_id = s.municipality_id AND r.slip_id = s.id AND r.reason = 'hardship'"
+        " WHERE s.municipality_id = l.municipality_id AND s.call_id = l.call_id AND s.state <> 'cancelled'))",
     ),
     (
         "I4",
@@ -265,16 +266,38 @@ _SLIP_REASONS = contact_slips.join(
     (slip_reasons.c.municipality_id == contact_slips.c.municipality_id)
     & (slip_reasons.c.slip_id == contact_slips.c.id),
 )
-_n, _l = negotiation_records.c, living_report_links.c
+_n, _l, _slip, _off = negotiation_records.c, living_report_links.c, contact_slips.c, off_scripts.c
+_corrections = negotiation_records.alias("corrections")
+_is_corrected = exists().where(
+    _corrections.c.municipality_id == _n.municipality_id, _corrections.c.corrects_id == _n.id
+)
+
+
+def _is_over(row: Any) -> Any:
+    """The call has an end now: one whose end was taken back keeps what happened, without an outcome."""
+    return exists().where(calls.c.municipality_id == row.municipality_id, calls.c.id == row.call_id, text("NOT live"))
+
+
 _MADE: tuple[tuple[str, Select[Any]], ...] = (
-    ("negotiation", select(_n.call_id, _n.disposition).where(_n.call_id.is_not(None), _n.corrects_id.is_(None))),
-    ("promise", select(promises.c.call_id, promises.c.due_on, promises.c.amount)),
-    ("slip", select(contact_slips.c.call_id, contact_slips.c.urgency)),
-    ("reason", select(contact_slips.c.call_id, slip_reasons.c.reason).select_from(_SLIP_REASONS)),
-    ("report", select(_l.call_id).where(_l.kind != "cancelled")),
-    ("callback", select(callbacks.c.call_id)),
-    ("suppression", select(suppressions.c.call_id, suppressions.c.reason).where(suppressions.c.call_id.is_not(None))),
-    ("task", select(ward_tasks.c.call_id, ward_tasks.c.kind)),
+    ("negotiation", select(_n.call_id, _n.disposition).where(_is_over(_n), ~_is_corrected)),
+    (
+        "promise",
+        select(promises.c.call_id, promises.c.due_on, promises.c.amount).where(promises.c.state != "cancelled"),
+    ),
+    ("slip", select(_slip.call_id, _slip.urgency).where(_slip.state != "cancelled")),
+    (
+        "reason",
+        select(_slip.call_id, slip_reasons.c.reason).select_from(_SLIP_REASONS).where(_slip.state != "cancelled"),
+    ),
+    ("report", select(_l.call_id).where(_l.kind.in_(("created", "reminded")))),
+    ("callback", select(callbacks.c.call_id).where(callbacks.c.state != "cancelled")),
+    (
+        "suppression",
+        select(suppressions.c.call_id, suppressions.c.reason).where(
+            suppressions.c.call_id.is_not(None), suppressions.c.lifted_at.is_(None)
+        ),
+    ),
+    ("task", select(ward_tasks.c.call_id, ward_tasks.c.kind).where(ward_tasks.c.state != "cancelled")),
     ("signal", select(signals.c.call_id, signals.c.seq)),
-    ("off_script", select(off_scripts.c.call_id, off_scripts.c.seq)),
+    ("off_script", select(_off.call_id, _off.seq).where(_is_over(_off))),
 )

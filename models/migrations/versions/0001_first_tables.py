@@ -24,6 +24,7 @@ NUMBERED: tuple[str, ...] = (
     "dial_refusals",
     "households",
     "imports",
+    "living_report_links",
     "living_reports",
     "negotiation_records",
     "organisations",
@@ -738,10 +739,17 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("fk_callbacks_municipality_id")),
         sa.PrimaryKeyConstraint("municipality_id", "id", name=op.f("pk_callbacks")),
-        sa.UniqueConstraint("municipality_id", "call_id", name=op.f("uq_callbacks_municipality_id_call_id")),
     )
     op.create_index(
         op.f("ix_callbacks_municipality_id_state_at"), "callbacks", ["municipality_id", "state", "at"], unique=False
+    )
+    op.create_index(
+        "uq_callbacks_call",
+        "callbacks",
+        ["municipality_id", "call_id"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'cancelled'"),
+        postgresql_where=sa.text("state <> 'cancelled'"),
     )
     op.create_table(
         "contact_slips",
@@ -756,6 +764,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("visible_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('raised', 'received', 'in_work', 'done', 'sent_back', 'cancelled')",
             name=op.f("ck_contact_slips_state"),
@@ -780,7 +789,6 @@ def upgrade() -> None:
             ["municipality_id"], ["municipalities.id"], name=op.f("fk_contact_slips_municipality_id")
         ),
         sa.PrimaryKeyConstraint("municipality_id", "id", name=op.f("pk_contact_slips")),
-        sa.UniqueConstraint("municipality_id", "call_id", name=op.f("uq_contact_slips_municipality_id_call_id")),
     )
     op.create_index(
         op.f("ix_contact_slips_municipality_id_state_visible_at"),
@@ -788,13 +796,25 @@ def upgrade() -> None:
         ["municipality_id", "state", "visible_at"],
         unique=False,
     )
+    op.create_index(
+        "uq_contact_slips_call",
+        "contact_slips",
+        ["municipality_id", "call_id"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'cancelled'"),
+        postgresql_where=sa.text("state <> 'cancelled'"),
+    )
     op.create_table(
         "living_report_links",
         sa.Column("municipality_id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, autoincrement=False, nullable=False),
         sa.Column("call_id", ID, nullable=False),
         sa.Column("report_id", ID, nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
-        sa.CheckConstraint("kind IN ('created', 'reminded', 'cancelled')", name=op.f("ck_living_report_links_kind")),
+        sa.Column("state_before", sa.String(length=12), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('created', 'reminded', 'cancelled', 'withdrawn')", name=op.f("ck_living_report_links_kind")
+        ),
         sa.ForeignKeyConstraint(
             ["municipality_id", "call_id"],
             ["calls.municipality_id", "calls.id"],
@@ -808,7 +828,21 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["municipality_id"], ["municipalities.id"], name=op.f("fk_living_report_links_municipality_id")
         ),
-        sa.PrimaryKeyConstraint("municipality_id", "call_id", name=op.f("pk_living_report_links")),
+        sa.PrimaryKeyConstraint("municipality_id", "id", name=op.f("pk_living_report_links")),
+    )
+    op.create_index(
+        op.f("ix_living_report_links_municipality_id_report_id"),
+        "living_report_links",
+        ["municipality_id", "report_id"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_living_report_links_call",
+        "living_report_links",
+        ["municipality_id", "call_id"],
+        unique=True,
+        sqlite_where=sa.text("kind <> 'withdrawn'"),
+        postgresql_where=sa.text("kind <> 'withdrawn'"),
     )
     op.create_table(
         "memos",
@@ -872,6 +906,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("corrects_id IS NULL"),
         postgresql_where=sa.text("corrects_id IS NULL"),
     )
+    op.create_index(
+        "uq_negotiation_records_corrects",
+        "negotiation_records",
+        ["municipality_id", "corrects_id"],
+        unique=True,
+        sqlite_where=sa.text("corrects_id IS NOT NULL"),
+        postgresql_where=sa.text("corrects_id IS NOT NULL"),
+    )
     op.create_table(
         "off_scripts",
         sa.Column("municipality_id", sa.Integer(), nullable=False),
@@ -932,6 +974,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replaced_by", ID, nullable=True),
         sa.CheckConstraint("promiser IN ('householder', 'spouse')", name=op.f("ck_promises_promiser")),
         sa.CheckConstraint(
             "state IN ('open', 'kept', 'partial', 'broken', 'replaced', 'cancelled')", name=op.f("ck_promises_state")
@@ -947,9 +990,21 @@ def upgrade() -> None:
             ["cases.municipality_id", "cases.id"],
             name=op.f("fk_promises_municipality_id_case_id"),
         ),
+        sa.ForeignKeyConstraint(
+            ["municipality_id", "replaced_by"],
+            ["promises.municipality_id", "promises.id"],
+            name=op.f("fk_promises_municipality_id_replaced_by"),
+        ),
         sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("fk_promises_municipality_id")),
         sa.PrimaryKeyConstraint("municipality_id", "id", name=op.f("pk_promises")),
-        sa.UniqueConstraint("municipality_id", "call_id", name=op.f("uq_promises_municipality_id_call_id")),
+    )
+    op.create_index(
+        "uq_promises_call",
+        "promises",
+        ["municipality_id", "call_id"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'cancelled'"),
+        postgresql_where=sa.text("state <> 'cancelled'"),
     )
     op.create_index(
         "uq_promises_open",
@@ -1008,9 +1063,14 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("fk_ward_tasks_municipality_id")),
         sa.PrimaryKeyConstraint("municipality_id", "id", name=op.f("pk_ward_tasks")),
-        sa.UniqueConstraint(
-            "municipality_id", "call_id", "kind", name=op.f("uq_ward_tasks_municipality_id_call_id_kind")
-        ),
+    )
+    op.create_index(
+        "uq_ward_tasks_call",
+        "ward_tasks",
+        ["municipality_id", "call_id", "kind"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'cancelled'"),
+        postgresql_where=sa.text("state <> 'cancelled'"),
     )
     op.create_table(
         "promise_arrears",
