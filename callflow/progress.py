@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from models.tables import calls, dial_refusals, queue_entries
+from models.tables import calls, dial_refusals, is_live, queue_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ def progress(conn: Connection, municipality_id: int, campaign_id: int) -> Progre
     in_queue = (q.municipality_id == municipality_id, q.campaign_id == campaign_id)
     return Progress(
         queue=_counted(conn, select(q.state, func.count()).where(*in_queue).group_by(q.state)),
-        live_calls=conn.execute(select(func.count()).select_from(calls).where(*mine, c.live)).scalar_one(),
+        live_calls=conn.execute(select(func.count()).select_from(calls).where(*mine, is_live)).scalar_one(),
         in_review=conn.execute(
-            select(func.count()).select_from(calls).where(*mine, c.live, c.line_state == "needs_review")
+            select(func.count()).select_from(calls).where(*mine, is_live, c.line_state == "needs_review")
         ).scalar_one(),
         outcomes=_counted(
             conn, select(c.disposition, func.count()).where(*mine, c.live.is_(False)).group_by(c.disposition)

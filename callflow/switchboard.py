@@ -32,7 +32,7 @@ from callflow.telephony.port import (
     PlacementUnknownError,
 )
 from models.database import Database
-from models.tables import calls, campaigns, phone_numbers
+from models.tables import calls, campaigns, is_live, phone_numbers
 from scheduler import dealing, queue
 from scheduler.dealing import Deal, NothingNow, Rules
 from scheduler.policy import AFTER_LIMIT
@@ -186,7 +186,7 @@ class Switchboard:
         now = self._clock.now()
         resumed, in_review, closed = [], [], []
         with self._database.read() as conn:
-            live = conn.execute(self._about(calls.c.live).order_by(calls.c.id)).all()
+            live = conn.execute(self._about(is_live).order_by(calls.c.id)).all()
         for row in live:
             if (row.placed_at or row.opened_at) + patience > now:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Date,
     Index,
     Integer,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from models.base import Id, Instant, belongs_to, index_where, metadata, one_of, tenant_table
@@ -140,6 +142,9 @@ calls = tenant_table(
     Index("ix_calls_number", "municipality_id", "number_id", "opened_at"),
     Index("ix_calls_last_event", "municipality_id", "last_event_at"),
 )
+
+is_live: ColumnElement[bool] = literal_column("live")
+"""As the partial indexes say it: SQLite uses them for no other spelling of `calls.live`."""
 
 call_events = tenant_table(
     "call_events",

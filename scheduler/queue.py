@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.base import Instant
-from models.tables import calls, cases, queue_entries
+from models.tables import calls, cases, is_live, queue_entries
 
 WAKE_AT_ONCE = 1_000  # rows that one `wake` or `expire_leases` moves: a short transaction
 
@@ -203,9 +203,7 @@ def wake(conn: Connection, municipality_id: int, now: datetime, *, limit: int = 
 
 def expire_leases(conn: Connection, municipality_id: int, now: datetime, *, limit: int = WAKE_AT_ONCE) -> int:
     """Frees what a vanished worker held. A case with a live call is left to those who settle that call."""
-    in_a_call = exists().where(
-        calls.c.municipality_id == _q.municipality_id, calls.c.case_id == _q.case_id, calls.c.live
-    )
+    in_a_call = exists().where(calls.c.municipality_id == _q.municipality_id, calls.c.case_id == _q.case_id, is_live)
     overdue = (
         select(_q.campaign_id, _q.case_id)
         .where(_q.municipality_id == municipality_id, _in_state("claimed"), _q.lease_until < now, ~in_a_call)

@@ -16,7 +16,7 @@ import pyotp
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from callflow.access.accounts import Kind, audit
-from models.tables import account_roles, accounts, calls, login_failures, organisations, sessions
+from models.tables import account_roles, accounts, calls, is_live, login_failures, organisations, sessions
 
 SEEN_EVERY = timedelta(seconds=20)
 """A session's last use is written at most this often, so that a page costs no commit."""
@@ -233,7 +233,7 @@ def _is(municipality_id: int, session: Session) -> ColumnElement[bool]:
 
 def _in_call(conn: Connection, municipality_id: int, account_id: int) -> bool:
     live = select(calls.c.id).where(
-        calls.c.municipality_id == municipality_id, calls.c.operator_id == account_id, calls.c.live
+        calls.c.municipality_id == municipality_id, calls.c.operator_id == account_id, is_live
     )
     return conn.execute(live.limit(1)).first() is not None
 

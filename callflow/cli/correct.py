@@ -13,7 +13,7 @@ from callflow.clock import TOKYO
 from callflow.corrections import OUTCOMES, Corrected, Corrections, Request
 from callflow.effects import as_data
 from callflow.errors import UsageError
-from models.tables import calls
+from models.tables import calls, is_live
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="終わった通話の訂正（corrections of ended calls）")
 Call = Annotated[int, typer.Argument(help="通話の番号", metavar="CALL")]
@@ -63,7 +63,7 @@ def review(ctx: typer.Context, as_json: AsJson = False) -> None:
     c = calls.c
     query = (
         select(c.id, c.case_id, c.campaign_id, c.opened_at, c.talk_state, c.review_reason)
-        .where(c.municipality_id == here.municipality_id, c.line_state == "needs_review", c.live)
+        .where(c.municipality_id == here.municipality_id, c.line_state == "needs_review", is_live)
         .order_by(c.id)
     )
     with here.database.read() as conn:
