@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, func, or_, select
 
-from callflow.cli.context import Context, open_context
+from callflow.access.accounts import audit
+from callflow.cli.context import Context
 from callflow.errors import InputError, NotFoundError
 from callflow.intake.columns import load_mapping
 from callflow.intake.faults import BadRow
@@ -18,7 +19,6 @@ from models.tables import arrears, cases, debtor_phones, debtors, households
 
 app = typer.Typer(no_args_is_help=True, help="滞納一覧と収納の取り込み、案件 (lists in, and cases)")
 
-AsUser = Annotated[str | None, typer.Option("--as", help="操作する人のログイン名")]
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
 EXIT_ROWS_LEFT_OUT = 6  # imported, but for the bad rows (docs/operations.md)
 _STATES = {
@@ -33,7 +33,6 @@ _STATES = {
 def import_(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="滞納一覧か収納の CSV (UTF-8 か cp932)")],
-    as_user: AsUser = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="確認だけして、何も書かない")] = False,
     mapping: Annotated[Path | None, typer.Option("--mapping", help="列名と科目の対応表 (YAML)")] = None,
     full: Annotated[bool, typer.Option("--full", help="全件の一覧: 載っていない期別を外す")] = False,
@@ -41,7 +40,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """滞納一覧か収納の CSV を取り込む。誤りのある行が一つでもあれば、何も取り込まない。"""
-    here = _surroundings(ctx, as_user)
+    here = _surroundings(ctx)
     report = import_file(
         here.database,
         file,
@@ -68,39 +67,43 @@ def import_(
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    as_user: AsUser = None,
     status: Annotated[str, typer.Option("--status", help="open、paid、staff、closed")] = "",
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="何件まで")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """案件を番号の順に。名前も電話番号も出さない。"""
-    here = _surroundings(ctx, as_user)
+    here = _surroundings(ctx)
     with here.database.read() as conn:
         found = _rows(conn, here.municipality_id, status, count)
+    _put_on_record(here, "case:list", found, "addressee_no,claim_type,unpaid,protected")
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
     for row in found:
         line = f"{row['case']:>8}  {row['addressee_no']}  {row['claim_type']:<26} {row['status']:<6}"
-        typer.echo(f"{line} {row['unpaid']:>10,}円  基準日 {row['payments_as_of']}")
+        protected = "  支援措置" if row["protected"] else ""
+        typer.echo(f"{line} {row['unpaid']:>10,}円  基準日 {row['payments_as_of']}{protected}")
 
 
 @app.command()
 def show(
     ctx: typer.Context,
     case: Annotated[str, typer.Argument(help="案件の番号か宛名番号", metavar="CASE")],
-    as_user: AsUser = None,
     as_json: AsJson = False,
 ) -> None:
     """一つの案件の期別と電話番号。"""
-    here = _surroundings(ctx, as_user)
+    here = _surroundings(ctx)
     with here.database.read() as conn:
         found = _case(conn, here.municipality_id, case)
+    _put_on_record(here, "case:show", found, "name,address,phones,instalments,protected")
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
-        typer.echo(f"案件 {one['case']}  {one['claim_type']}  {one['status']}  {one['name']}  {one['address']}")
+        protected = "  支援措置（架電しない）" if one["protected"] else ""
+        typer.echo(
+            f"案件 {one['case']}  {one['claim_type']}  {one['status']}  {one['name']}  {one['address']}{protected}"
+        )
         for phone in one["phones"]:
             typer.echo(f"  電話{phone['position']} {phone['raw']} {phone['note']} {phone['quarantine']}".rstrip())
         for row in one["instalments"]:
@@ -109,14 +112,22 @@ def show(
             typer.echo(f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{gone}")
 
 
-def _surroundings(ctx: typer.Context, as_user: str | None) -> Context:
-    """Those that the command line hands over; `--as` may also stand behind the command. The ward's staff alone:
-    the contractor has no list of cases, and an administrator reads no personal data (R01, R60, R62).
+def _surroundings(ctx: typer.Context) -> Context:
+    """Those that the command line hands over, for the ward's staff alone: the contractor has no list of cases, and
+    an administrator reads no personal data (R01, R60, R62).
     """
-    given = ctx.obj
-    here = given if isinstance(given, Context) and as_user is None else open_context(as_user)
+    here: Context = ctx.obj
     here.actor.must_be("staff")
     return here
+
+
+def _put_on_record(here: Context, verb: str, seen: list[dict[str, Any]], fields: str) -> None:
+    """Who sees which case is on record before anything is shown (R61; fails closed)."""
+    with here.database.write() as conn:
+        for row in seen:
+            audit(
+                conn, here.municipality_id, here.clock.now(), here.actor.id, verb, f"case:{row['case']}", fields=fields
+            )
 
 
 def _tell(report: ImportReport) -> None:
@@ -145,14 +156,22 @@ def _rows(conn: Connection, municipality_id: int, status: str, count: int) -> li
     )
     mine = (cases.c.municipality_id == municipality_id, debtors.c.municipality_id == municipality_id)
     query = (
-        select(cases.c.id, debtors.c.addressee_no, cases.c.claim_type, cases.c.status, unpaid, cases.c.payments_as_of)
+        select(
+            cases.c.id,
+            debtors.c.addressee_no,
+            cases.c.claim_type,
+            cases.c.status,
+            unpaid,
+            cases.c.payments_as_of,
+            households.c.protected,
+        )
         .join_from(cases, debtors, debtors.c.id == cases.c.debtor_id)
         .join(households, (households.c.id == cases.c.household_id) & (households.c.municipality_id == municipality_id))
-        .where(*mine, ~households.c.protected, *([cases.c.status == status] if status else []))
+        .where(*mine, *([cases.c.status == status] if status else []))
         .order_by(cases.c.id)
         .limit(count)
     )
-    names = ("case", "addressee_no", "claim_type", "status", "unpaid", "payments_as_of")
+    names = ("case", "addressee_no", "claim_type", "status", "unpaid", "payments_as_of", "protected")
     found = [dict(zip(names, row, strict=True)) for row in conn.execute(query)]
     return [row | {"unpaid": int(row["unpaid"]), "payments_as_of": str(row["payments_as_of"] or "")} for row in found]
 
@@ -168,11 +187,12 @@ def _case(conn: Connection, municipality_id: int, given: str) -> list[dict[str, 
             debtors.c.name,
             debtors.c.address,
             debtors.c.id,
+            households.c.protected,
         )
         .join_from(cases, debtors, debtors.c.id == cases.c.debtor_id)
         .join(households, (households.c.id == cases.c.household_id) & (households.c.municipality_id == municipality_id))
         .where(cases.c.municipality_id == municipality_id, debtors.c.municipality_id == municipality_id)
-        .where(or_(*wanted), ~households.c.protected)
+        .where(or_(*wanted))
     )
     found = []
     for row in conn.execute(query).mappings().all():

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
+from callflow.errors import CallflowError
+from models.database import Database
+from models.tables import audit_events, households
 from tests.unit.cli.conftest import Type
 
 
@@ -50,3 +54,44 @@ def test_a_number_without_an_area_code_gets_the_configured_one(
     list_file.write_bytes("\r\n".join([header, ",".join(cells)]).encode("cp932"))
     report = office("--as", "ward01", "case", "import", str(list_file), "--json").data
     assert [row["field"] for row in report["quarantined"]] == ["電話番号1"]
+
+
+def stored(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path}/callflow.sqlite")
+
+
+def test_who_has_seen_a_case_is_on_record(office: Type, list_file: Path, tmp_path: Path) -> None:
+    office("--as", "ward01", "case", "import", str(list_file))
+    seen = [row["case"] for row in office("--as", "ward01", "case", "list", "--json").data]
+    office("case", "show", str(seen[0]), "--as", "ward01")
+    with stored(tmp_path).read() as conn:
+        query = select(audit_events.c.verb, audit_events.c.object).where(audit_events.c.verb.like("case:%"))
+        events = [tuple(row) for row in conn.execute(query.order_by(audit_events.c.id))]
+    assert [event for event in events if event[0] != "case:import"] == [
+        *(("case:list", f"case:{case}") for case in seen),
+        ("case:show", f"case:{seen[0]}"),
+    ]
+
+
+def test_nothing_is_shown_that_could_not_be_put_on_record(
+    office: Type, list_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office("--as", "ward01", "case", "import", str(list_file))
+
+    def fails(*_given: object, **_named: object) -> None:
+        raise CallflowError("記録できません")
+
+    monkeypatch.setattr("callflow.cli.case.audit", fails)
+    for words in (("list",), ("show", "1")):
+        refused = office("--as", "ward01", "case", *words)
+        assert (refused.code, refused.out) == (1, "")
+
+
+def test_the_ward_sees_who_is_protected(office: Type, list_file: Path, tmp_path: Path) -> None:
+    office("--as", "ward01", "case", "import", str(list_file))
+    with stored(tmp_path).write() as conn:
+        conn.execute(update(households).where(households.c.id == 1).values(protected=True))
+    shown = office("--as", "ward01", "case", "list", "--json").data
+    assert [row["protected"] for row in shown].count(True) == 1
+    case = next(row["case"] for row in shown if row["protected"])
+    assert "支援措置" in office("--as", "ward01", "case", "show", str(case)).out
