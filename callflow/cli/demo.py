@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from callflow.access import verifier
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
@@ -42,6 +44,9 @@ def demo(
     here: Context = ctx.obj
     for suffix in ("", "-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
+    anchors = file.with_name(f"{file.stem}-anchors")
+    shutil.rmtree(anchors, ignore_errors=True)
+    anchors.with_suffix(".key").unlink(missing_ok=True)
     script = here.config.scripts.folder / "nhi-premium.yaml"
     with tempfile.TemporaryDirectory() as folder, _progress() as bar:
         whole = int((last_moment(days) - START).total_seconds())
@@ -51,17 +56,18 @@ def demo(
             database,
             here.config,
             script,
+            anchors,
             seed,
             operators,
             step=lambda words: bar.update(task, description=words),
             moment=lambda moment: _moved(bar, task, moment),
         )
-        outcome = run.run(_lists(Path(folder), households, seed), days)
+        outcome = run.run(*_lists(Path(folder), households, seed), days)
     data = _data(outcome)
     data["script"] = read(script).content_hash
     say(_lines(outcome, file), data, as_json=as_json)
     database.close()
-    if outcome.faults or outcome.breaches:
+    if outcome.faults or outcome.breaches or outcome.chains.exit_code:
         raise typer.Exit(1)
 
 
@@ -77,15 +83,15 @@ def _moved(bar: Progress, task: object, moment: datetime) -> None:
     bar.update(task, completed=done, day=f"{moment.astimezone(TOKYO):%m月%d日 %H:%M}")  # type: ignore[arg-type]
 
 
-def _lists(folder: Path, households: int, seed: int) -> list[Path]:
-    """The sample lists if they are there, else lists of the same kind."""
+def _lists(folder: Path, households: int, seed: int) -> tuple[Path, Path | None]:
+    """The sample list with its payments if they are there, else files of the same kind."""
     if (SAMPLES / LIST).is_file():
-        return [SAMPLES / name for name in (LIST, PAYMENTS) if (SAMPLES / name).is_file()]
+        return SAMPLES / LIST, SAMPLES / PAYMENTS if (SAMPLES / PAYMENTS).is_file() else None
     as_of = START.astimezone(TOKYO).date() - timedelta(days=4)
     rows = list(generate(households, seed, as_of))
     write(folder / LIST, rows, encoding="cp932")
     write(folder / PAYMENTS, payments_of(rows, seed, as_of + timedelta(days=4)), encoding="cp932", payments=True)
-    return [folder / LIST, folder / PAYMENTS]
+    return folder / LIST, folder / PAYMENTS
 
 
 def _lines(outcome: Outcome, file: Path) -> list[str]:
@@ -108,7 +114,7 @@ def _lines(outcome: Outcome, file: Path) -> list[str]:
         *(f"            {count:>6,}  {words}" for words, count in outcome.breaches.items()),
         f"再生        {outcome.calls:,} 件中 {outcome.proved:,} 件を証明",
         *outcome.faults[:10],
-        f"連鎖        {'検証できました' if not outcome.faults else '合わないものがあります'}",
+        *(f"連鎖        {words}" for words in verifier.in_words(outcome.chains)),
         "",
         "次に試すもの:",
         f"  export CALLFLOW_DATABASE__URL=sqlite:///{file}",
@@ -129,5 +135,5 @@ def _data(outcome: Outcome) -> dict[str, object]:
         "refused": outcome.refused,
         "breaches": sum(outcome.breaches.values()),
         "replay": {"calls": outcome.calls, "proved": outcome.proved},
-        "chain_verified": not outcome.faults,
+        "chain_verified": outcome.chains.exit_code == 0,
     }

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from callflow.access import verifier
 from callflow.access.accounts import Accounts, ensure_municipality
+from callflow.access.anchors import anchor
 from callflow.calls import Calls
 from callflow.campaigns import Campaigns, Draft, Plan
 from callflow.clock import TOKYO, SimulatedClock
@@ -53,34 +55,39 @@ class Outcome:
     calls: int = 0
     proved: int = 0
     faults: list[str] = field(default_factory=list)
+    chains: verifier.Report = field(default_factory=verifier.Report)  # the log against its anchors
     example: int = 1  # a call worth replaying: the last promise
 
 
 @dataclass
 class Demo:
-    """One run. `step` is told what happens next, `moment` how far the simulated clock has come."""
+    """One run.
+
+    `anchors`: an empty folder for its anchors, their key goes beside it. `step` is told what happens next, `moment`
+    how far the simulated clock has come.
+    """
 
     database: Database
     config: Config
     script: Path
+    anchors: Path
     seed: int = 1
     operators: int = 6
     step: Callable[[str], None] = lambda _words: None
     moment: Callable[[datetime], None] = lambda _moment: None
 
-    def run(self, lists: list[Path], days: int) -> Outcome:
-        """Imports `lists` in order (payments last), calls for `days` days, verifies everything."""
+    def run(self, arrears: Path, payments: Path | None, days: int) -> Outcome:
+        """Imports the list, calls for `days` days, verifies everything.
+
+        `payments` come in before the second day: who has paid meanwhile is not called again.
+        """
         clock = SimulatedClock(START)
         upgrade(self.database)
         own = self.config.municipality
         with self.database.write() as conn:
             municipality_id = ensure_municipality(conn, own.code, own.ward, own.company)
             people = self._people(conn, municipality_id, clock)
-        for path in lists:
-            self.step(f"取り込み: {path.name}")
-            import_file(
-                self.database, path, municipality_id=municipality_id, actor_id=people["ward01"], now=clock.now()
-            )
+        self._import(arrears, municipality_id, people["ward01"], clock)
         self.step("台本を証明して公開")
         script = read(self.script)
         report = prove(script)
@@ -106,9 +113,37 @@ class Demo:
             seed=self.seed,
             told=self.moment,
         )
-        room.run(last_moment(days))
+        room.run(last_moment(1))
+        self._anchor(clock)
+        if days > 1:
+            clock.advance_to(max(clock.now(), START + timedelta(hours=23)))
+            if payments is not None:
+                self._import(payments, municipality_id, people["ward01"], clock)
+            self.step("架電: 2日目から")
+            room.run(last_moment(days))
+            self._anchor(clock)
         self.step("すべての通話を再生して検証")
         return self._outcome(municipality_id, shelf, plan, rules)
+
+    def _import(self, path: Path, municipality_id: int, by: int, clock: SimulatedClock) -> None:
+        self.step(f"取り込み: {path.name}")
+        import_file(self.database, path, municipality_id=municipality_id, actor_id=by, now=clock.now())
+
+    def _anchor(self, clock: SimulatedClock) -> None:
+        with self.database.read() as conn:
+            anchor(conn, self.anchors, self._key, clock.now())
+
+    @property
+    def _key(self) -> Path:
+        return self.anchors.with_suffix(".key")
+
+    def _against_anchors(self) -> verifier.Report:
+        """By the code that shares nothing with the writer."""
+        connection = verifier.connect(self.database.url)
+        try:
+            return verifier.verify(connection, self.anchors)
+        finally:
+            connection.close()
 
     def _people(self, conn: Connection, municipality_id: int, clock: SimulatedClock) -> dict[str, int]:
         desk = Accounts(conn, municipality_id, clock.now())
@@ -137,6 +172,7 @@ class Demo:
                 proved=sum(verdict.proved for verdict in verdicts),
                 example=_last_promise(conn, municipality_id),
                 faults=[f"通話 {v.call_id} 通番 {v.seq}: {v.fault}" for v in verdicts if not v.proved],
+                chains=self._against_anchors(),
             )
 
 
