@@ -170,6 +170,21 @@ Effect = (
 
 _BY_NAME: dict[str, type[Any]] = {each.__name__: each for each in get_args(Effect)}
 
+EFFECT_LABELS: Mapping[str, str] = {
+    "RecordNegotiation": "交渉経過",
+    "MakePromise": "納付約束",
+    "RaiseContactSlip": "連絡票",
+    "RequestLivingReport": "生活状況報告書の申出",
+    "CancelLivingReport": "報告書の取りやめ",
+    "ScheduleCallback": "かけ直し",
+    "SuppressCase": "架電の停止",
+    "InvalidateNumber": "番号の無効",
+    "RaiseTask": "区への依頼",
+    "RaiseSignal": "シグナル",
+    "NoteOffScript": "台本外",
+}
+"""What people read for each effect's name."""
+
 
 def as_data(effect: Effect) -> dict[str, Any]:
     """The effect as it stands in the log: its name and its values."""

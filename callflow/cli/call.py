@@ -13,6 +13,7 @@ from callflow.calllog import KIND_LABELS
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
+from callflow.effects import EFFECT_LABELS
 from callflow.errors import InputError, NotFoundError
 from callflow.playback import Scene, Verdict, scenes, verify_all, verify_call
 from models.tables import calls
@@ -148,8 +149,11 @@ def _spoken(scene: Scene) -> list[str]:
         case calllog.NOTE:
             return [f"{_time(scene)}    メモ: {payload['text']}"]
         case calllog.CLOSE:
-            effects = "、".join(effect["effect"] for effect in payload["effects"])
+            effects = "、".join(EFFECT_LABELS[effect["effect"]] for effect in payload["effects"])
             return [f"{_time(scene)}  終了: {payload['disposition']}（{effects}）"]
+        case calllog.CORRECT:
+            who = f"通番 {payload['corrects']} を訂正: {payload['disposition']}（理由: {payload['reason']}）"
+            return [f"{_time(scene)}  {who}  {event.actor}"]
     return [f"{_time(scene)}  {KIND_LABELS.get(event.kind, event.kind)}"]
 
 

@@ -11,7 +11,7 @@ from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
 from callflow.corrections import OUTCOMES, Corrected, Corrections, Request
-from callflow.effects import as_data
+from callflow.effects import EFFECT_LABELS, as_data
 from callflow.errors import UsageError
 from models.tables import calls, is_live
 
@@ -40,8 +40,8 @@ def call_(
     done = _corrections(here).correct(call, here.actor_id, request, dry_run=dry_run)
     lines = [
         f"通話 {call}: {done.before} → {done.disposition}（通番 {done.seq} が {done.corrects} を訂正）",
-        *(f"  取り消し: {type(effect).__name__}" for effect in done.withdrawn),
-        *(f"  記録: {type(effect).__name__}" for effect in done.made),
+        *(f"  取り消し: {EFFECT_LABELS[type(effect).__name__]}" for effect in done.withdrawn),
+        *(f"  記録: {EFFECT_LABELS[type(effect).__name__]}" for effect in done.made),
         *(["まだ何も書いていません（--dry-run）"] if dry_run else []),
     ]
     say(lines, _data(done, dry_run), as_json=as_json)
