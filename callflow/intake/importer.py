@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from models.tables import import_rows, imports
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 MAX_FAULTS = 10_000
 """How many bad rows are kept in words; the rest is only counted, so that memory stays flat."""
+
+LONGEST_IMPORT = timedelta(hours=6)
+"""An import that is still staging after that was killed."""
 
 
 @dataclass
@@ -94,6 +97,7 @@ def import_file(
         report.state = "unchanged"
         return report
     if not dry_run:
+        run.sweep(now)
         run.open(actor_id, now, full=full)
     try:
         run.read(progress, stage=not dry_run)
@@ -191,7 +195,7 @@ class _Run:
             conn.execute(update(imports).where(before).values(state="abandoned"))
             done = {"state": "active", "activated_at": now, "as_of": self.report.as_of, "result": json.dumps(+counts)}
             seen = {"row_count": self.report.rows, "bad_row_count": self.report.bad_row_count}
-            conn.execute(update(imports).where(self._this()).values(**done, **seen))
+            conn.execute(update(imports).where(self._is(one)).values(**done, **seen))
             return +counts, unmatched
 
         self.report.counts, self.report.unmatched = self._database.transact(work)
@@ -199,28 +203,41 @@ class _Run:
 
     def abandon(self) -> None:
         """Staged rows go, whatever became of them; an import that is not active is marked as abandoned."""
-        one = self.report.import_id
-        if one is None:
-            return
+        if self.report.import_id is not None:
+            self._abandon(self.report.import_id, over=self.report.state != "active")
+
+    def sweep(self, now: datetime) -> None:
+        """What a killed import left behind goes, once it is older than any import lasts."""
+        left = select(imports.c.id).where(
+            imports.c.municipality_id == self._municipality,
+            imports.c.state == "staging",
+            imports.c.started_at < now - LONGEST_IMPORT,
+        )
+        with self._database.read() as conn:
+            killed = list(conn.execute(left).scalars())
+        for one in killed:
+            self._abandon(one, over=True)
+
+    def _abandon(self, one: int, *, over: bool) -> None:
         rows = import_rows.c
         ours = and_(rows.municipality_id == self._municipality, rows.import_id == one)
         with self._database.read() as conn:
             last = conn.execute(select(func.max(rows.line)).where(ours)).scalar_one() or 0
         for until in range(BATCH, last + BATCH, BATCH):
-            self._drop(rows.line <= until)
-        if self.report.state != "active":
+            self._drop(one, rows.line <= until)
+        if over:
             self._database.transact(
-                lambda conn: conn.execute(update(imports).where(self._this()).values(state="abandoned"))
+                lambda conn: conn.execute(update(imports).where(self._is(one)).values(state="abandoned"))
             )
 
-    def _drop(self, which: ColumnElement[bool]) -> None:
-        """Staged rows of this import, in a short transaction."""
+    def _drop(self, one: int, which: ColumnElement[bool]) -> None:
+        """Staged rows of an import, in a short transaction."""
         rows = import_rows.c
-        ours = and_(rows.municipality_id == self._municipality, rows.import_id == self.report.import_id)
+        ours = and_(rows.municipality_id == self._municipality, rows.import_id == one)
         self._database.transact(lambda conn: conn.execute(delete(import_rows).where(ours, which)))
 
-    def _this(self) -> Any:
-        return and_(imports.c.municipality_id == self._municipality, imports.c.id == self.report.import_id)
+    def _is(self, one: int) -> ColumnElement[bool]:
+        return and_(imports.c.municipality_id == self._municipality, imports.c.id == one)
 
     def _keep(self, faults: list[BadRow], quarantined: list[BadRow]) -> None:
         if faults:
@@ -251,12 +268,13 @@ class _Run:
             for line, first in twice.items()
         ]
         report.bad_rows.sort(key=lambda row: (row.line, row.column))
-        if stage:
+        one = report.import_id
+        if stage and one is not None:
             rows = import_rows.c
             lines = sorted(twice)
             for start in range(0, len(lines), BATCH):
                 some = rows.line.in_(lines[start : start + BATCH])
-                self._drop(some)
+                self._drop(one, some)
 
     def _keys(self) -> Iterator[tuple[int, tuple[str, ...]]]:
         for line, cells in self._source.rows():

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from callflow.clock import SimulatedClock
 from callflow.errors import InputError
-from callflow.intake.importer import ImportReport, import_file
+from callflow.intake.importer import LONGEST_IMPORT, ImportReport, _Run, import_file
 from models.database import Database
 from models.tables import arrears, cases, households, import_rows, imports, payments
 
@@ -171,3 +171,25 @@ def test_a_full_list_is_not_taken_without_its_bad_rows(office: Office) -> None:
     with pytest.raises(InputError):
         office.rows(ROW | {"未納額": "-1"}, full=True, allow_bad_rows=True)
     assert office.unpaid() == [6000]
+
+
+def test_what_a_killed_import_left_goes_with_a_later_one(
+    office: Office, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(_Run, "abandon", lambda _run: None)  # nothing runs any more in a killed process
+        killed.setattr(_Run, "activate", lambda _run, _now, *, full: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            office.rows(ROW)
+    assert (_staged(office), office.unpaid()) == (1, [])
+    clock.advance(LONGEST_IMPORT)
+    office.rows(ROW | {"通知書番号": "N2"})
+    assert _staged(office) == 1  # it might still be at work
+    clock.advance(timedelta(seconds=1))
+    assert office.rows(ROW).state == "active"
+    assert (_staged(office), len(office.unpaid())) == (0, 2)
+
+
+def _staged(office: Office) -> int:
+    with office.database.read() as conn:
+        return conn.execute(select(func.count()).select_from(import_rows)).scalar_one()
