@@ -34,4 +34,4 @@ def test_live_calls_are_found_by_their_partial_index(database: Database) -> None
         found = select(calls.c.id).where(*mine, is_live).compile(conn, compile_kwargs={"literal_binds": True})
         explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
         plan = "\n".join(str(row[-1]) for row in conn.exec_driver_sql(f"{explain} {found}"))
-    assert "uq_calls_live_operator" in plan
+    assert "uq_calls_live_" in plan  # on an empty table PostgreSQL may take either partial index
