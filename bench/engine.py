@@ -1,63 +1,35 @@
-"""One answered step against a bare transaction of the same rows, P10 replay, P13 memory of a live call, P14 start.
-
-Ratios inside one run, interleaved rounds, median and spread.
-
-    python -m bench.engine [--rounds 5]
-"""
+"""The engine: one answered step, P10 replay, P13 memory of a live call, P14 start."""
 
 from __future__ import annotations
 
-import argparse
+import gc
 import sqlite3
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count, islice
 from pathlib import Path
 
+from sqlalchemy import select
 from transitions import Machine
 
+from bench.table import Contenders, Figure, at_least, at_most, scratch
 from callflow.clock import SimulatedClock
-from callflow.flow import Flow
 from callflow.playback import verify_all
-from callflow.script.talk import begin
 from callflow.standing import Opening, Standing
 from models.database import Database
-from models.tables import metadata, municipalities
-from tests.world import MUNICIPALITY, SCRIPTS, World, add_case, build, proved
+from models.tables import accounts, metadata, municipalities
+from tests.world import IDENTITY, MUNICIPALITY, SCRIPTS, World, account, add_case, build, proved
 
-STEPS, CALLS = 400, 300
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder:
-        world = _world(Path(folder) / "engine.sqlite")
-        _told("answered step ÷ bare transaction (aim ≤ 3)", rounds, lambda: _steps(world), lambda: _bare(folder))
-        _calls(world)
-        _told("P10 replay ÷ reading the rows", rounds, lambda: _replay(world), lambda: _read(world))
-        print(f"P10 replay with states, lines, effects and chain: {CALLS / _replay(world):,.0f} calls/s (aim ≥ 2,000)")
-    print(f"P13 memory of a live call ÷ machine per call: {_memory():.4f} (aim ≤ 0.033)")
-    _told(
-        "P14 --help ÷ bare interpreter (aim ≤ 15)",
-        rounds,
-        lambda: _process("-m", "callflow.cli"),
-        lambda: _process("-c", ""),
-    )
+STEPS, CALLS, LIVE = 400, 300, 40
 
 
-def _told(name: str, rounds: int, ours: Callable[[], float], baseline: Callable[[], float]) -> None:
-    ratios = [ours() / baseline() for _ in range(rounds)]
-    print(f"{name}: {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}, {rounds} rounds)")
-
-
-def _world(path: Path) -> World:
+def make_world(path: Path) -> World:
+    """A municipality of one case in a fresh SQLite file."""
     database = Database(f"sqlite:///{path}")
     metadata.create_all(database.engine)
     with database.write() as conn:
@@ -68,16 +40,29 @@ def _world(path: Path) -> World:
     return world
 
 
-def _open(world: World) -> Standing:
-    call_id = world.calls.open(Opening(1, world.operator, world.script_hash, {}, number_id=1))
+def open_call(world: World, case: int = 1, operator: int = 0) -> Standing:
+    """A call that has been answered, at its first line."""
+    operator = operator or world.operator
+    call_id = world.calls.open(Opening(case, operator, world.script_hash, {}, number_id=case))
     for event in ("placing", "ringing", "answered"):
         world.calls.line(call_id, event)
-    return world.calls.begin(call_id, world.operator)
+    return world.calls.begin(call_id, operator)
+
+
+@contextmanager
+def steps() -> Iterator[Contenders]:
+    with scratch() as folder:
+        world, fresh = make_world(folder / "engine.sqlite"), count()
+        yield Contenders(
+            ours=lambda: _steps(world),
+            baseline=lambda: _bare(folder / f"bare-{next(fresh)}.sqlite"),
+        )
+        world.database.close()
 
 
 def _steps(world: World) -> float:
     """Seconds a step: an answer and a step back, in turn."""
-    standing = _open(world)
+    standing = open_call(world)
     start = time.perf_counter()
     for _ in range(STEPS // 2):
         standing = world.calls.answer(standing.call_id, world.operator, standing.step, "yes")
@@ -88,9 +73,8 @@ def _steps(world: World) -> float:
     return spent
 
 
-def _bare(folder: str) -> float:
+def _bare(path: Path) -> float:
     """Seconds a transaction by the driver: one event row of the same size in, one call row changed."""
-    path = Path(folder) / f"bare-{time.perf_counter_ns()}.sqlite"
     conn = sqlite3.connect(path, isolation_level=None)
     conn.executescript(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -112,22 +96,44 @@ def _bare(folder: str) -> float:
     return spent
 
 
+@contextmanager
+def _talked() -> Iterator[World]:
+    with scratch() as folder:
+        world = make_world(folder / "engine.sqlite")
+        _calls(world)
+        yield world
+        world.database.close()
+
+
+@contextmanager
+def replays() -> Iterator[Contenders]:
+    with _talked() as world:
+        yield Contenders(ours=lambda: CALLS / _replay(world))
+
+
+@contextmanager
+def state_replays() -> Iterator[Contenders]:
+    with _talked() as world:
+        yield Contenders(
+            ours=lambda: CALLS / _replay(world, states_only=True),
+            baseline=lambda: CALLS / _read(world),
+        )
+
+
 def _calls(world: World) -> None:
     for _ in range(CALLS):
-        standing = _open(world)
+        standing = open_call(world)
         for name in ("yes", "other", "other", "unknown", "done"):
             standing = world.calls.answer(standing.call_id, world.operator, standing.step, name)
         world.calls.close(standing.call_id, "system")
 
 
-def _replay(world: World) -> float:
-    first = 10_000_000
+def _replay(world: World, *, states_only: bool = False) -> float:
+    """Seconds of processor time, for the figure is about one core."""
     with world.database.read() as conn:
-        newest = conn.exec_driver_sql("SELECT max(id) FROM calls").scalar_one()
-        first = newest - CALLS + 1
-        start = time.perf_counter()
-        verdicts = list(verify_all(conn, world.shelf, MUNICIPALITY, first=first))
-        spent = time.perf_counter() - start
+        start = time.process_time()
+        verdicts = list(verify_all(conn, world.shelf, MUNICIPALITY, states_only=states_only))
+        spent = time.process_time() - start
     assert len(verdicts) == CALLS
     assert all(verdict.proved for verdict in verdicts)
     return spent
@@ -135,16 +141,15 @@ def _replay(world: World) -> float:
 
 def _read(world: World) -> float:
     with world.database.read() as conn:
-        newest = conn.exec_driver_sql("SELECT max(id) FROM calls").scalar_one()
-        start = time.perf_counter()
-        conn.exec_driver_sql("SELECT * FROM call_events WHERE call_id > ?", (newest - CALLS,)).all()
-        return time.perf_counter() - start
+        start = time.process_time()
+        conn.exec_driver_sql("SELECT * FROM call_events").all()
+        return time.process_time() - start
 
 
-def _memory() -> float:
-    """Bytes of a held talk ÷ bytes of a `transitions` machine of its own."""
+@contextmanager
+def memory() -> Iterator[Contenders]:
+    """All that a live call holds in the process, as the engine keeps it, and a `transitions` machine of its own."""
     script, _ = proved(SCRIPTS / "nhi-premium.yaml")
-    flow = Flow(script)
     transitions = [
         {"trigger": f"a_{answer.name}", "source": state.name, "dest": target}
         for state in script.states.values()
@@ -152,25 +157,73 @@ def _memory() -> float:
         for target in answer.to.values
         if target in script.states
     ]
-    ours = _bytes(lambda: begin(flow.script, "outbound", {}), 2_000)
-    theirs = _bytes(lambda: Machine(states=list(script.states), transitions=transitions, initial="greeting"), 10)
-    return ours / theirs
+    with scratch() as folder:
+        world = make_world(folder / "engine.sqlite")
+        with world.database.write() as conn:
+            for number in range(2, 2 + 2 * LIVE):
+                add_case(conn, number)
+                account(conn, 1, f"live{number}", "見本 架電", "operator", world.clock.now())
+        cases = iter(range(2, 2 + 2 * LIVE))
+        _talk_on(world, cases, LIVE // 2)  # what is built once for all calls is built by now
+        yield Contenders(
+            ours=lambda: _bytes(lambda: _talk_on(world, cases, LIVE), LIVE),
+            baseline=lambda: _bytes(
+                lambda: [
+                    Machine(states=list(script.states), transitions=transitions, initial="greeting") for _ in "12345"
+                ],
+                5,
+            ),
+        )
+        world.database.close()
 
 
-def _bytes(make: Callable[[], object], count: int) -> float:
+def _talk_on(world: World, cases: Iterator[int], number: int) -> None:
+    """Calls to `number` more cases, each by an operator of its own, that stand where the debt is named."""
+    with world.database.read() as conn:
+        of_login = dict(conn.execute(select(accounts.c.login, accounts.c.id)).tuples().all())
+    for case in islice(cases, number):
+        operator = of_login[f"live{case}"]
+        standing = open_call(world, case, operator)
+        for name, fields in (("yes", {}), ("yes", {}), ("match", {"identity": IDENTITY}), ("yes", {})):
+            standing = world.calls.answer(standing.call_id, operator, standing.step, name, fields=fields)
+            assert not standing.refused, standing.refused
+
+
+def _bytes(make: Callable[[], object], number: int) -> float:
+    """Bytes that stay allocated for each of `number` things after `make` made them."""
+    gc.collect()
     tracemalloc.start()
-    held = [make() for _ in range(count)]
-    size = tracemalloc.get_traced_memory()[0] / len(held)
+    made = make()
+    gc.collect()
+    size = tracemalloc.get_traced_memory()[0] / number
     tracemalloc.stop()
+    del made
     return size
 
 
+@contextmanager
+def starts() -> Iterator[Contenders]:
+    yield Contenders(ours=lambda: _process("-m", "callflow.cli", "--help"), baseline=lambda: _process("-c", ""))
+
+
 def _process(*arguments: str) -> float:
-    command = [sys.executable, *arguments, *(["--help"] if arguments[0] == "-m" else [])]
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - start
 
 
-if __name__ == "__main__":
-    main()
+FIGURES = (
+    Figure("step", "one answered step", "bare transaction, same rows, driver", "s", steps, at_most(3)),
+    Figure("P10", "replay: states, lines, effects, chain", "", "calls/s", replays, at_least(2_000)),
+    Figure("P10", "replay: states and chain", "reading the same rows", "calls/s", state_replays, at_least(0.3)),
+    Figure(
+        "P13",
+        "memory of a live call, all it holds",
+        "a transitions machine per call",
+        "bytes",
+        memory,
+        at_most(1 / 30),
+        1,
+    ),
+    Figure("P14", "--help", "bare interpreter", "s", starts, at_most(15)),
+)

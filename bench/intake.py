@@ -1,31 +1,31 @@
 """P11: importing a list, with validation and error report, against executemany of ready tuples.
 
-Both write the same rows of the same six tables into a fresh SQLite file, in turn and several times. The import
-runs in a process of its own, so that its peak of memory is its own; memory is told for a short and for a long file.
-
-    python bench/intake.py [--households 10000] [--runs 5] [--long 10]
+Both write the same rows of the same six tables into a fresh SQLite file. For its peak of memory an import runs in a
+process of its own: `python -m bench.intake FILE`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table
 
+from bench.table import Contenders, Figure, at_least, at_most, scratch
 from callflow.intake.importer import import_file
 from callflow.simulation.sample import generate, write
 from models.database import Database
 from models.tables import (
+    accounts,
     arrears,
     cases,
     debtor_phones,
@@ -33,20 +33,25 @@ from models.tables import (
     households,
     metadata,
     municipalities,
+    organisations,
     phone_numbers,
 )
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 AS_OF = date(2026, 11, 20)
+HOUSEHOLDS = 10_000
 WRITTEN: tuple[Table, ...] = (households, debtors, phone_numbers, debtor_phones, cases, arrears)
 
 
 def fresh(path: Path) -> Database:
-    """A database with its tables and one municipality."""
+    """A database with its tables and one municipality with one account."""
     database = Database(f"sqlite:///{path}")
     metadata.create_all(database.engine)
     with database.write() as conn:
         conn.execute(municipalities.insert().values(id=1, code="139999", name="見本区"))
+        conn.execute(organisations.insert().values(municipality_id=1, id=1, kind="ward", name="見本区"))
+        who = {"login": "ward01", "display_name": "見本 職一", "created_at": NOW}
+        conn.execute(accounts.insert().values(municipality_id=1, id=1, organisation_id=1, **who))
     return database
 
 
@@ -92,56 +97,53 @@ def rows_of(path: Path) -> dict[Table, list[tuple[Any, ...]]]:
 
 def peak(list_file: Path) -> float:
     """The peak of memory of an import in a process of its own, in MiB."""
-    done = subprocess.run([sys.executable, __file__, "--once", str(list_file)], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-m", "bench.intake", str(list_file)], check=True, capture_output=True)
     return float(json.loads(done.stdout)["peak_mib"])
 
 
-def make_list(folder: Path, count: int) -> Path:
-    path = folder / f"list{count}.csv"
-    if not path.exists():
-        write(path, generate(count, 1, AS_OF), encoding="cp932")
+@contextmanager
+def rates() -> Iterator[Contenders]:
+    """Instalments a second: our import, and the driver with the rows that it wrote."""
+    with scratch() as folder:
+        list_file, fresh_names = make_list(folder, HOUSEHOLDS), count()
+        first = folder / "first.sqlite"
+        imported(list_file, first)
+        ready = rows_of(first)
+        number = len(ready[arrears])
+        yield Contenders(
+            ours=lambda: number / imported(list_file, folder / f"i{next(fresh_names)}.sqlite"),
+            baseline=lambda: number / written(ready, folder / f"w{next(fresh_names)}.sqlite"),
+        )
+
+
+@contextmanager
+def peaks() -> Iterator[Contenders]:
+    """The peak of memory for a file ten times as long, and for the short one."""
+    with scratch() as folder:
+        short, long = (make_list(folder, HOUSEHOLDS * times) for times in (1, 10))
+        yield Contenders(ours=lambda: peak(long), baseline=lambda: peak(short))
+
+
+def make_list(folder: Path, households_: int) -> Path:
+    path = folder / f"list{households_}.csv"
+    write(path, generate(households_, 1, AS_OF), encoding="cp932")
     return path
 
 
-def compare(folder: Path, count: int, runs: int) -> dict[str, Any]:
-    """Both in turn, `runs` times; the ratio is of each pair."""
-    list_file = make_list(folder, count)
-    first = folder / "first.sqlite"
-    imported(list_file, first)
-    ready = rows_of(first)
-    pairs = [
-        (imported(list_file, folder / f"i{run}.sqlite"), written(ready, folder / f"w{run}.sqlite"))
-        for run in range(runs)
-    ]
-    ratios = sorted(bare / ours for ours, bare in pairs)
-    return {
-        "instalments": len(ready[arrears]),
-        "import_s": round(statistics.median(ours for ours, _ in pairs), 3),
-        "executemany_s": round(statistics.median(bare for _, bare in pairs), 3),
-        "ratio": round(statistics.median(ratios), 3),
-        "spread": [round(ratios[0], 3), round(ratios[-1], 3)],
-        "aim": 0.33,
-    }
-
-
-def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--households", type=int, default=10_000)
-    ask.add_argument("--runs", type=int, default=5)
-    ask.add_argument("--long", type=int, default=10, help="how many times longer the long file is")
-    ask.add_argument("--once", type=Path, help="import this file once and print the peak of memory")
-    given = ask.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if given.once:
-            imported(given.once, folder / "once.sqlite")
-            print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-            return
-        found = compare(folder, given.households, given.runs)
-        short, long = (peak(make_list(folder, given.households * times)) for times in (1, given.long))
-        memory = {"peak_mib": round(short, 1), f"peak_mib_at_{given.long}_times": round(long, 1)}
-        print(json.dumps({"bench": "P11 import", **found, **memory}, ensure_ascii=False))
+FIGURES = (
+    Figure(
+        "P11",
+        "import with validation and error report",
+        "executemany of ready tuples",
+        "instalments/s",
+        rates,
+        at_least(0.33),
+    ),
+    Figure("P11", "import: peak memory, ten times the file", "the file", "MiB", peaks, at_most(1.2), rounds=1),
+)
 
 
 if __name__ == "__main__":
-    main()
+    with scratch() as once:
+        imported(Path(sys.argv[1]), once / "once.sqlite")
+    print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

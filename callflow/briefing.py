@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, bindparam, func, or_, select
 
 from callflow.clock import TOKYO
 from models.tables import accounts, calls, cases, debtors
 from scheduler.facts import Instalment, has_expired
+from scheduler.settings import Policy
 from scheduler.snapshot import instalments_of
 
 _ERAS = (
@@ -33,8 +34,7 @@ class Desk:
     claim_names: Mapping[str, str] = field(default_factory=dict)
     spouse_may_hear: Mapping[str, bool] = field(default_factory=dict)
     limitation_years: Mapping[str, int] = field(default_factory=dict)
-    promise_horizon: timedelta = timedelta(days=14)
-    message_pause: timedelta = timedelta(days=7)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     blind_identification: bool = True
 
 
@@ -49,30 +49,47 @@ class Briefing:
     conditions: Mapping[str, bool]
 
 
+_WHO = (
+    select(cases.c.household_id, cases.c.claim_type, debtors.c.name, accounts.c.display_name)
+    .select_from(cases)
+    .join(debtors, (debtors.c.municipality_id == cases.c.municipality_id) & (debtors.c.id == cases.c.debtor_id))
+    .join(
+        accounts,
+        (accounts.c.municipality_id == cases.c.municipality_id) & (accounts.c.id == bindparam("operator")),
+    )
+    .where(cases.c.municipality_id == bindparam("m"), cases.c.id == bindparam("case"))
+)
+
+_TRIED = select(
+    func.count().filter(calls.c.case_id == bindparam("case")),
+    func.max(calls.c.opened_at).filter(calls.c.disposition == "AM1"),
+).where(
+    calls.c.municipality_id == bindparam("m"),
+    or_(calls.c.household_id == bindparam("household"), calls.c.number_id == bindparam("number", type_=Integer)),
+    calls.c.direction == "outbound",
+    calls.c.attempt == 1,
+    calls.c.live.is_(False),
+)
+
+
 def brief(
-    conn: Connection, municipality_id: int, case_id: int, operator_id: int, desk: Desk, now: datetime
+    conn: Connection,
+    municipality_id: int,
+    case_id: int,
+    operator_id: int,
+    desk: Desk,
+    now: datetime,
+    *,
+    number_id: int | None = None,
+    policy: Policy | None = None,
 ) -> Briefing | None:
-    """The briefing for one case, or None if there is no such case."""
-    row = conn.execute(
-        select(
-            cases.c.household_id,
-            cases.c.claim_type,
-            debtors.c.name,
-            accounts.c.display_name,
-        )
-        .select_from(cases)
-        .join(
-            debtors,
-            (debtors.c.municipality_id == cases.c.municipality_id) & (debtors.c.id == cases.c.debtor_id),
-        )
-        .join(
-            accounts,
-            (accounts.c.municipality_id == cases.c.municipality_id) & (accounts.c.id == operator_id),
-        )
-        .where(cases.c.municipality_id == municipality_id, cases.c.id == case_id)
-    ).first()
+    """The briefing for one case, or None if there is no such case. `number_id`: the number that is called. `policy`:
+    the campaign's, if one calls; else the claim type's.
+    """
+    row = conn.execute(_WHO, {"m": municipality_id, "case": case_id, "operator": operator_id}).one_or_none()
     if row is None:
         return None
+    policy = policy or desk.policies.get(row.claim_type, Policy())
     today = now.astimezone(TOKYO).date()
     owed = _callable_instalments(conn, municipality_id, case_id, desk.limitation_years.get(row.claim_type, 2), today)
     facts = {
@@ -85,13 +102,20 @@ def brief(
         "debtor": row.name,
         "claim_name": desk.claim_names.get(row.claim_type, row.claim_type),
         "arrears": arrears_facts(owed),
+        "promise_horizon_days": policy.promise_horizon_days,
     }
     return Briefing(
         case_id,
         row.household_id,
         row.claim_type,
         facts,
-        _conditions(conn, municipality_id, case_id, desk, row.claim_type, now),
+        _conditions(
+            conn,
+            {"m": municipality_id, "case": case_id, "household": row.household_id, "number": number_id},
+            spouse_may_hear=desk.spouse_may_hear.get(row.claim_type, False),
+            message_pause=timedelta(days=policy.machine_message_every_days),
+            now=now,
+        ),
     )
 
 
@@ -132,24 +156,20 @@ def _era_year(day: date) -> str:
 
 
 def _conditions(
-    conn: Connection, municipality_id: int, case_id: int, desk: Desk, claim_type: str, now: datetime
+    conn: Connection,
+    about: Mapping[str, int | None],
+    *,
+    spouse_may_hear: bool,
+    message_pause: timedelta,
+    now: datetime,
 ) -> dict[str, bool]:
-    attempts, last_message = conn.execute(
-        select(
-            func.count(),
-            func.max(calls.c.opened_at).filter(calls.c.disposition == "AM1"),
-        ).where(
-            calls.c.municipality_id == municipality_id,
-            calls.c.case_id == case_id,
-            calls.c.direction == "outbound",
-            calls.c.attempt == 1,
-            calls.c.live.is_(False),
-        )
-    ).one()
+    """A machine message: none on a case's first attempt, then one in some days for a household or a number, whatever
+    claim it was about."""
+    attempts, last_message = conn.execute(_TRIED, about).one()
     first = attempts == 0
-    quiet = last_message is None or now - last_message >= desk.message_pause
+    quiet = last_message is None or now - last_message >= message_pause
     return {
-        "spouse_may_hear": desk.spouse_may_hear.get(claim_type, False),
+        "spouse_may_hear": spouse_may_hear,
         "first_attempt": first,
         "may_leave_message": not first and quiet,
     }

@@ -9,29 +9,54 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from callflow import calllog, caserecord, line, replay
 from callflow.briefing import Desk, brief
 from callflow.calllog import Entry, Head
-from callflow.clock import TOKYO, Clock
-from callflow.effects import as_data, effects_of
-from callflow.errors import InputError, NotFoundError, RefusedError, Where
+from callflow.clock import Clock
+from callflow.effects import Effect, as_data, effects_of
+from callflow.errors import NotFoundError, RefusedError
 from callflow.flow import Flow
 from callflow.identity import Known, matches
 from callflow.replay import Told
-from callflow.script.fields import has_control_characters, read_fields
-from callflow.script.model import END, Level
+from callflow.script.model import END, Level, Script
 from callflow.script.talk import NotTaken, begin
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
+from callflow.typed import check_text, chosen_settings, is_beyond, read, said_otherwise, why_not
 from models.database import Database
 from models.ids import new_id
-from models.tables import calls, cases, debtors, households
+from models.live import announce
+from models.tables import abandonments, accounts, calls, cases, debtors, households
+from scheduler.settings import Policy
+
+# Built once: a statement's construction costs more than its execution.
+_TENANT = bindparam("m", type_=Integer)
+_THIS = (calls.c.municipality_id == _TENANT, calls.c.id == bindparam("call"))
+_SELECT = select(calls).where(*_THIS)
+_LOCKED = _SELECT.with_for_update()
+_INSERT = insert(calls)
+_UPDATE = update(calls).where(*_THIS)
+_LOCK_HOUSEHOLD = (
+    select(households.c.id)
+    .where(households.c.municipality_id == _TENANT, households.c.id == bindparam("household"))
+    .with_for_update()
+)
+_NAME = select(accounts.c.display_name).where(
+    accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("operator")
+)
+_ABANDONED = insert(abandonments)
+_EVER = datetime.max.replace(tzinfo=UTC)
+_KNOWN = (
+    select(debtors.c.birth_date, debtors.c.address)
+    .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
+    .where(cases.c.municipality_id == _TENANT, cases.c.id == bindparam("case"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +138,45 @@ class Calls:
                 return self._standing(held)
             if held.row.line_state != "answered":
                 raise RefusedError("まだ電話に出ていません", mend="つながってから始めてください")
-            script, told = held.flow.script, held.told
-            talk = begin(script, told.direction, told.conditions)
-            payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {})}
-            return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
+            return self._begin(conn, held, operator_id, {})
 
         return self._database.transact(work)
+
+    def put_through(self, call_id: int, operator_id: int) -> Standing:
+        """Brings an answered call that was dialled ahead to an operator, who sees the first line.
+
+        Raises RefusedError if somebody else has it by now, or the operator is in a call (held by the database).
+        """
+
+        def work(conn: Connection) -> Standing:
+            held = self._hold(conn, call_id)
+            if not held.row.unattended or held.row.line_state != "answered":
+                raise RefusedError("この通話はもうつなげません", mend="次の通話を待ってください")
+            self._set(conn, call_id, operator_id=operator_id, unattended=False)
+            name = conn.execute(_NAME, {"m": self._municipality_id, "operator": operator_id}).scalar_one()
+            return self._begin(conn, self._hold(conn, call_id, operator_id), operator_id, {"operator": name})
+
+        try:
+            return self._database.transact(work)
+        except IntegrityError as error:
+            raise RefusedError("担当者はほかの通話中です", mend="ほかの担当者につなぎます") from error
 
     def standing(self, call_id: int, operator_id: int) -> Standing:
         """Where the call stands now; for a reload, a crash, another machine."""
         with self._database.read() as conn:
             return self._standing(self._hold(conn, call_id, operator_id, lock=False))
+
+    def standing_of(self, conn: Connection, row: Row[Any]) -> Standing:
+        """Where a call stands by its row of `calls`, which was read in the transaction of `conn`."""
+        flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
+        return self._standing(_Held(row, flow, self._tell(conn, row, flow)))
+
+    def amounts_to(self, call_id: int, operator_id: int) -> tuple[str, tuple[Effect, ...]]:
+        """The disposition and all that the call would cause if it ended now."""
+        with self._database.read() as conn:
+            held = self._hold(conn, call_id, operator_id, lock=False)
+        end = replay.ending(held.flow.script, held.told, "ended")
+        return end.code, effects_of(end)
 
     def conditions(self, conn: Connection, call_id: int) -> Mapping[str, bool]:
         """What the call was opened under."""
@@ -151,7 +204,12 @@ class Calls:
             if held.told.talk is None or held.row.step != step:
                 return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
             now = self._clock.now()
-            values = self._read_fields(held, fields or {}, now)
+            values = read(held.flow.script, fields or {}, now)
+            changed = said_otherwise(held.flow.script, held.told, name, values)
+            if changed:
+                return self._standing(
+                    held, f"読み上げた内容と違う入力です: {'、'.join(changed)}。戻って直してください。"
+                )
             screen = self._screen_conditions(conn, held, fields or {}, {**held.told.won.values, **values}, holds, now)
             return self._answer(conn, held, name, values, screen, now)
 
@@ -177,10 +235,7 @@ class Calls:
     def note(self, call_id: int, operator_id: int, text: str) -> Standing:
         """Adds a note to the record of a live call (at most 500 characters)."""
         text = text.strip()
-        if not text or len(text) > 500:
-            raise InputError("メモは1〜500文字です", where=Where(field="note"))
-        if has_control_characters(text):
-            raise InputError("使えない文字（制御文字）があります", where=Where(field="note"), mend="打ち直してください")
+        check_text("note", text, needed=True)
 
         def work(conn: Connection) -> Standing:
             held = self._hold(conn, call_id, operator_id)
@@ -231,21 +286,17 @@ class Calls:
         self, conn: Connection, opening: Opening, allow: Callable[[Connection], None] | None, placing: bool
     ) -> int:
         now = self._clock.now()
-        briefing = brief(conn, self._municipality_id, opening.case_id, opening.operator_id, self._desk, now)
+        who = (opening.case_id, opening.operator_id)
+        briefing = brief(
+            conn, self._municipality_id, *who, self._desk, now, number_id=opening.number_id, policy=opening.policy
+        )
         if briefing is None:
             raise NotFoundError(f"案件 {opening.case_id} はありません")
-        conn.execute(
-            select(households.c.id)
-            .where(
-                households.c.municipality_id == self._municipality_id,
-                households.c.id == briefing.household_id,
-            )
-            .with_for_update()
-        )
+        conn.execute(_LOCK_HOUSEHOLD, {"m": self._municipality_id, "household": briefing.household_id})
         if allow:
             allow(conn)
         flow = self._shelf.flow(conn, self._municipality_id, opening.script_hash)
-        settings = _complete(flow, opening.settings)
+        settings = chosen_settings(flow.script, opening.settings)
         call_id = new_id(conn, calls, self._municipality_id)
         attempt_ref = self._salt(16).hex()
         opened = {
@@ -257,28 +308,34 @@ class Calls:
             "attempt_ref": attempt_ref,
             "campaign": opening.campaign_id,
             "case": opening.case_id,
+            "household": briefing.household_id,
+            "number": opening.number_id,
         }
         conn.execute(
-            insert(calls).values(
-                municipality_id=self._municipality_id,
-                id=call_id,
-                campaign_id=opening.campaign_id,
-                case_id=opening.case_id,
-                household_id=briefing.household_id,
-                number_id=opening.number_id,
-                operator_id=opening.operator_id,
-                direction=opening.direction,
-                script_hash=opening.script_hash,
-                attempt_ref=attempt_ref,
-                fence=opening.fence,
-                line_state="answered" if opening.direction == "inbound" else "claimed",
-                attempt=1 if opening.direction == "outbound" else 0,
-                live=True,
-                opened_at=now,
-                answered_at=now if opening.direction == "inbound" else None,
-            )
+            _INSERT,
+            {
+                "municipality_id": self._municipality_id,
+                "id": call_id,
+                "campaign_id": opening.campaign_id,
+                "case_id": opening.case_id,
+                "household_id": briefing.household_id,
+                "number_id": opening.number_id,
+                "operator_id": opening.operator_id,
+                "unattended": opening.unattended,
+                "direction": opening.direction,
+                "script_hash": opening.script_hash,
+                "attempt_ref": attempt_ref,
+                "fence": opening.fence,
+                "line_state": "answered" if opening.direction == "inbound" else "claimed",
+                "attempt": 1 if opening.direction == "outbound" else 0,
+                "live": True,
+                "untallied": False,
+                "opened_at": now,
+                "answered_at": now if opening.direction == "inbound" else None,
+            },
         )
-        entries = [Entry(calllog.OPEN, _actor(opening.operator_id), opened)]
+        by = "system" if opening.unattended else _actor(opening.operator_id)
+        entries = [Entry(calllog.OPEN, by, opened)]
         intent: dict[str, Any] = {}
         if placing:
             entries.append(
@@ -287,7 +344,15 @@ class Calls:
             intent = {"line_state": "placing", **_line_times("placing", now)}
         head = calllog.append(conn, self._municipality_id, call_id, Head(), entries, now, self._salt)
         self._set(conn, call_id, event_count=head.count, head_hash=head.hash, **intent)
+        self._remember(call_id, head.hash, _retold(flow.script, Told(), 0, entries, now))
+        announce(conn, self._municipality_id, "call", call_id)
         return call_id
+
+    def _begin(self, conn: Connection, held: _Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
+        script, told = held.flow.script, replay.taken_by(held.told, taken)
+        talk = begin(script, told.direction, told.conditions)
+        payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {}), **taken}
+        return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
 
     def _answer(
         self,
@@ -303,7 +368,7 @@ class Calls:
         holds = {**told.conditions, **screen}
         taken = flow.answer(told.talk, name, fields=frozenset(values), holds=holds)
         if isinstance(taken, NotTaken):
-            return self._standing(held, _why_not(taken))
+            return self._standing(held, why_not(taken))
         seq = held.row.event_count + 1
         after = replay.won_by(flow.script, told, taken, name, values, seq)
         spoken = replay.spoken(flow.script, after, taken.talk, after.won.values)
@@ -339,7 +404,8 @@ class Calls:
         now = self._clock.now()
         end = replay.ending(held.flow.script, held.told, reason)
         effects = effects_of(end)
-        caserecord.apply(self._owner(conn, held, now), effects)
+        owner = self._owner(conn, held, now)
+        caserecord.apply(owner, effects)
         payload = {
             "reason": reason,
             "disposition": end.code,
@@ -347,10 +413,16 @@ class Calls:
             "effects": [as_data(effect) for effect in effects],
         }
         attempt, contact, right_party = replay.counted(held.flow.script, held.told, end.code)
+        row = held.row
+        if row.direction == "inbound" and end.party:
+            caserecord.keep_callbacks(owner, _EVER)  # whoever called back need not be called at the time agreed
+        elif row.direction == "outbound" and attempt and row.placed_at:
+            caserecord.keep_callbacks(owner, row.placed_at)
         columns = {
             "live": False,
             "disposition": end.code,
-            "attempt": attempt if held.row.direction == "outbound" else 0,
+            "untallied": True,
+            "attempt": attempt if row.direction == "outbound" else 0,
             "contact": contact,
             "right_party": right_party,
             "line_state": "ended",
@@ -359,7 +431,10 @@ class Calls:
         }
         self._append(conn, held, [Entry(calllog.CLOSE, actor, payload)], now, columns)
         self._recent.pop(held.row.id, None)
-        row = held.row
+        if end.code == "AB":
+            cause = "no_operator" if row.unattended else "operator_left"
+            mine = {"municipality_id": self._municipality_id, "call_id": row.id, "campaign_id": row.campaign_id}
+            conn.execute(_ABANDONED, {**mine, "at": now, "cause": cause})
         closed = Closed(row.id, row.case_id, row.campaign_id, row.fence, end.code, effects)
         if then:
             then(conn, closed)
@@ -374,8 +449,7 @@ class Calls:
         lock: bool = True,
         needs_live: bool = True,
     ) -> _Held:
-        query = select(calls).where(calls.c.municipality_id == self._municipality_id, calls.c.id == call_id)
-        row = conn.execute(query.with_for_update() if lock else query).first()
+        row = conn.execute(_LOCKED if lock else _SELECT, {"m": self._municipality_id, "call": call_id}).one_or_none()
         if row is None or operator_id not in (None, row.operator_id):
             raise NotFoundError(f"通話 {call_id} はありません")
         if needs_live and not row.live:
@@ -400,11 +474,11 @@ class Calls:
     ) -> tuple[Head, Told]:
         head = Head(held.row.event_count, held.row.head_hash)
         new = calllog.append(conn, self._municipality_id, held.row.id, head, entries, now, self._salt)
-        told = held.told
-        for seq, entry in enumerate(entries, start=head.count + 1):
-            told = replay.tell(held.flow.script, told, calllog.Event(seq, now, entry.kind, entry.actor, entry.payload))
+        told = _retold(held.flow.script, held.told, head.count, entries, now)
         talk = {"talk_state": told.talk.state, "party": told.talk.party} if told.talk else {}
         self._set(conn, held.row.id, event_count=new.count, head_hash=new.hash, **talk, **columns)
+        if "line_state" in columns:  # steps of a talk are not announced: it costs a fifth of their rate
+            announce(conn, self._municipality_id, "call", held.row.id)
         self._remember(held.row.id, new.hash, told)
         return new, told
 
@@ -437,14 +511,9 @@ class Calls:
             asks=state.asks if state else (),
             answers=tuple(state.answers.values()) if state else (),
             refused=refused,
+            values=held.told.won.values,
+            facts=held.told.facts if talk and talk.party else {},
         )
-
-    def _read_fields(self, held: _Held, typed: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        values, faults = read_fields(held.flow.script.fields, typed, now)
-        if faults:
-            first = faults[0]
-            raise InputError(first.what, where=Where(field=first.field), mend=first.mend)
-        return values
 
     def _screen_conditions(
         self,
@@ -461,20 +530,12 @@ class Calls:
             tried = typed.get("identity")
             holds["identity_matches"] = isinstance(tried, Mapping) and matches(self._known(conn, held.row), tried)
         if "beyond_horizon" in declared:
-            due = values.get("promise.due")
-            last = (now + self._desk.promise_horizon).astimezone(TOKYO).date().isoformat()
-            holds["beyond_horizon"] = bool(due) and str(due) > last
+            days = int(held.told.facts.get("promise_horizon_days", Policy().promise_horizon_days))
+            holds["beyond_horizon"] = is_beyond(values.get("promise.due"), timedelta(days=days), now)
         return {name: holds.get(name, False) for name in sorted(declared)}
 
     def _known(self, conn: Connection, row: Row[Any]) -> Known:
-        known = conn.execute(
-            select(debtors.c.birth_date, debtors.c.address)
-            .join(
-                cases,
-                (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id),
-            )
-            .where(cases.c.municipality_id == self._municipality_id, cases.c.id == row.case_id)
-        ).one()
+        known = conn.execute(_KNOWN, {"m": self._municipality_id, "case": row.case_id}).one()
         return Known(known.birth_date, known.address)
 
     def _owner(self, conn: Connection, held: _Held, now: datetime) -> caserecord.Owner:
@@ -493,26 +554,18 @@ class Calls:
         )
 
     def _set(self, conn: Connection, call_id: int, **columns: Any) -> None:
-        conn.execute(
-            update(calls)
-            .where(calls.c.municipality_id == self._municipality_id, calls.c.id == call_id)
-            .values(**columns)
-        )
+        conn.execute(_UPDATE, {"m": self._municipality_id, "call": call_id, **columns})
+
+
+def _retold(script: Script, told: Told, count: int, entries: Sequence[Entry], now: datetime) -> Told:
+    """`told` after `entries`, which are written behind its `count` events."""
+    for seq, entry in enumerate(entries, start=count + 1):
+        told = replay.tell(script, told, calllog.Event(seq, now, entry.kind, entry.actor, entry.payload))
+    return told
 
 
 def _actor(operator_id: int) -> str:
     return f"operator:{operator_id}"
-
-
-def _complete(flow: Flow, chosen: Mapping[str, str]) -> dict[str, str]:
-    """The call's settings: the script's first value of each unless another is chosen."""
-    settings = {}
-    for name, allowed in flow.script.settings.items():
-        value = chosen.get(name, allowed[0])
-        if value not in allowed:
-            raise InputError(f"設定 {name} に {value} はありません", mend=f"使える値: {'、'.join(allowed)}")
-        settings[name] = value
-    return settings
 
 
 def _line_payload(
@@ -537,15 +590,3 @@ def _line_times(state: str, now: datetime) -> dict[str, Any]:
 def _already(held: _Held) -> Closed:
     row = held.row
     return Closed(row.id, row.case_id, row.campaign_id, row.fence, row.disposition, ())
-
-
-def _why_not(no: NotTaken) -> str:
-    words = {
-        "unknown_answer": "この段階では選べない応答です。",
-        "missing_field": "先に入力が要ります",
-        "condition": "条件に合わないため選べません。",
-        "ended": "通話は終わっています。",
-    }
-    return words.get(no.reason, "選べません。") + (
-        f": {no.detail}" if no.detail and no.reason == "missing_field" else ""
-    )

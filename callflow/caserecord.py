@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import singledispatch
+from functools import cache, singledispatch
 
-from sqlalchemy import ColumnElement, Connection, Table, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Integer, Table, bindparam, or_, select, update
 
 from callflow.effects import (
     CancelLivingReport,
@@ -27,7 +27,9 @@ from callflow.effects import (
     ScheduleCallback,
     SuppressCase,
 )
+from models.base import Instant
 from models.ids import new_id
+from models.live import announce
 from models.tables import (
     accounts,
     arrears,
@@ -46,11 +48,53 @@ from models.tables import (
     suppressions,
     ward_tasks,
 )
+from scheduler.snapshot import AWAITED
 
 SETTLING_TIME = timedelta(seconds=10)
 """How long an ended call may be taken back, and no longer before the ward sees its slip."""
 
 OPEN_REPORT = ("requested", "sent", "re_requested")
+
+
+_insert = cache(Insert)
+_TENANT, _CASE, _HOUSEHOLD = (bindparam(name, type_=Integer) for name in ("m", "case", "household"))
+_LOCK_HOUSEHOLD = (
+    select(households.c.id)
+    .where(households.c.municipality_id == _TENANT, households.c.id == _HOUSEHOLD)
+    .with_for_update()
+)
+_ORGANISATION = select(accounts.c.organisation_id).where(
+    accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("actor")
+)
+_REPLACE_PROMISE = (
+    update(promises)
+    .where(promises.c.municipality_id == _TENANT, promises.c.case_id == _CASE, promises.c.state == "open")
+    .values(state="replaced", judged_at=bindparam("judged_at"))
+    .returning(promises.c.id)
+)
+_OWED = (
+    select(arrears.c.id, arrears.c.unpaid)
+    .where(arrears.c.municipality_id == _TENANT, arrears.c.case_id == _CASE, arrears.c.unpaid > 0, arrears.c.active)
+    .order_by(arrears.c.due_on, arrears.c.id)
+)
+_OPEN_REPORT = select(living_reports.c.id, living_reports.c.state).where(
+    living_reports.c.municipality_id == _TENANT,
+    living_reports.c.household_id == _HOUSEHOLD,
+    living_reports.c.state.in_(OPEN_REPORT),
+)
+
+
+_KEEP_CALLBACKS = (
+    update(callbacks)
+    .where(
+        callbacks.c.municipality_id == _TENANT,
+        callbacks.c.case_id == _CASE,
+        callbacks.c.call_id != bindparam("call", type_=Integer),
+        callbacks.c.at <= bindparam("until", type_=Instant),
+        callbacks.c.state.in_(AWAITED),
+    )
+    .values(state="done")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +118,14 @@ class Owner:
     settling: timedelta = SETTLING_TIME
 
     def insert(self, table: Table, **values: object) -> None:
-        self.conn.execute(table.insert().values(municipality_id=self.municipality_id, **values))
+        self.conn.execute(_insert(table), {"municipality_id": self.municipality_id, **values})
 
     def new_id(self, table: Table) -> int:
         return new_id(self.conn, table, self.municipality_id)
 
     def lock_household(self) -> None:
         """Before what a household or a case may have but once: another call of it may be corrected meanwhile."""
-        self.conn.execute(
-            select(households.c.id)
-            .where(households.c.municipality_id == self.municipality_id, households.c.id == self.household_id)
-            .with_for_update()
-        )
+        self.conn.execute(_LOCK_HOUSEHOLD, {"m": self.municipality_id, "household": self.household_id})
 
 
 def visible_from(now: datetime) -> ColumnElement[bool]:
@@ -110,11 +150,7 @@ def _apply(effect: Effect, _owner: Owner) -> None:
 
 @_apply.register
 def _(effect: RecordNegotiation, owner: Owner) -> None:
-    organisation = owner.conn.execute(
-        select(accounts.c.organisation_id).where(
-            accounts.c.municipality_id == owner.municipality_id, accounts.c.id == owner.actor_id
-        )
-    ).scalar_one()
+    organisation = owner.conn.execute(_ORGANISATION, {"m": owner.municipality_id, "actor": owner.actor_id}).scalar_one()
     owner.insert(
         negotiation_records,
         id=owner.new_id(negotiation_records),
@@ -142,14 +178,7 @@ def _last_record(owner: Owner) -> int:
 def _(effect: MakePromise, owner: Owner) -> None:
     owner.lock_household()
     replaced = owner.conn.execute(
-        update(promises)
-        .where(
-            promises.c.municipality_id == owner.municipality_id,
-            promises.c.case_id == owner.case_id,
-            promises.c.state == "open",
-        )
-        .values(state="replaced", judged_at=owner.at)
-        .returning(promises.c.id)
+        _REPLACE_PROMISE, {"m": owner.municipality_id, "case": owner.case_id, "judged_at": owner.at}
     ).scalar()
     promise_id = owner.new_id(promises)
     owner.insert(
@@ -176,16 +205,7 @@ def _(effect: MakePromise, owner: Owner) -> None:
 
 def _covered(owner: Owner, amount: int) -> list[tuple[int, int]]:
     """Which instalments a promised sum of yen fills, the oldest first."""
-    owed = owner.conn.execute(
-        select(arrears.c.id, arrears.c.unpaid)
-        .where(
-            arrears.c.municipality_id == owner.municipality_id,
-            arrears.c.case_id == owner.case_id,
-            arrears.c.unpaid > 0,
-            arrears.c.active,
-        )
-        .order_by(arrears.c.due_on, arrears.c.id)
-    )
+    owed = owner.conn.execute(_OWED, {"m": owner.municipality_id, "case": owner.case_id})
     covered, left = [], amount
     for arrear_id, unpaid in owed:
         if left <= 0:
@@ -214,18 +234,13 @@ def _(effect: RaiseContactSlip, owner: Owner) -> None:
     )
     for reason in effect.reasons:
         owner.insert(slip_reasons, slip_id=slip_id, reason=reason)
+    announce(owner.conn, owner.municipality_id, "slip", slip_id)
 
 
 def _open_report(owner: Owner) -> tuple[int, str] | None:
     """The household's open report and its state."""
     owner.lock_household()
-    row = owner.conn.execute(
-        select(living_reports.c.id, living_reports.c.state).where(
-            living_reports.c.municipality_id == owner.municipality_id,
-            living_reports.c.household_id == owner.household_id,
-            living_reports.c.state.in_(OPEN_REPORT),
-        )
-    ).one_or_none()
+    row = owner.conn.execute(_OPEN_REPORT, {"m": owner.municipality_id, "household": owner.household_id}).one_or_none()
     return None if row is None else (row.id, row.state)
 
 
@@ -284,6 +299,12 @@ def _(effect: ScheduleCallback, owner: Owner) -> None:
         unverified=effect.unverified,
         state="open",
     )
+
+
+def keep_callbacks(owner: Owner, until: datetime) -> None:
+    """What the case waited for up to `until` is done; what this call itself agreed stays open."""
+    about = {"m": owner.municipality_id, "case": owner.case_id, "call": owner.call_id, "until": until}
+    owner.conn.execute(_KEEP_CALLBACKS, about)
 
 
 @_apply.register
@@ -371,3 +392,4 @@ def raise_signal(owner: Owner, signal: RaiseSignal) -> None:
         reason=signal.reason,
         at=owner.at,
     )
+    announce(owner.conn, owner.municipality_id, "signal", owner.call_id)

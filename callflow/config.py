@@ -8,126 +8,52 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from datetime import date, time, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from callflow.briefing import Desk
 from callflow.configfile import Given, Key, overlay, read_file
 from callflow.errors import ConfigError, Where
+from callflow.keeping import CLASSES, EVIDENCE
+from callflow.sections import (
+    Api,
+    Asterisk,
+    Audit,
+    Claim,
+    ClaimType,
+    Console,
+    DatabaseSection,
+    FollowUp,
+    Import,
+    Municipality,
+    Oidc,
+    PolicySection,
+    Quality,
+    Radar,
+    Recordings,
+    Relay,
+    Retention,
+    Scripts,
+    Section,
+    Telephony,
+    Twilio,
+)
 from scheduler.budgets import DayBudget, Overrun, overruns
-from scheduler.calendar import Calendar, Hours
+from scheduler.calendar import Calendar
 from scheduler.settings import Policy
 
-ClaimType = Literal[
-    "national_health_insurance",
-    "resident_tax",
-    "light_vehicle_tax",
-    "late_elderly",
-    "long_term_care",
-    "nursery_fee",
-]
 
-
-def hours_of(text: object) -> Hours | None:
-    """`09:00-17:00` as hours; empty means none. Raises ValueError outside 8:00-21:00 or if it cannot be read."""
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d{1,2}):(\d\d)\s*[-–〜~]\s*(\d{1,2}):(\d\d)", str(text).strip())
-    if found is None:
-        raise ValueError("時間は 09:00-17:00 の形で書きます。架電しないなら空にします")
-    hour, minute, to_hour, to_minute = map(int, found.groups())
-    try:
-        return Hours(time(hour, minute), time(to_hour, to_minute))
-    except ValueError as error:
-        raise ValueError("時間は 08:00 から 21:00 のうちで、始めを先に書きます") from error
-
-
-def _hours_text(hours: Hours | None) -> str:
-    return f"{hours.start:%H:%M}-{hours.end:%H:%M}" if hours else ""
-
-
-Word = Annotated[str, Field(min_length=1)]
-CallingHours = Annotated[Hours | None, PlainValidator(hours_of), PlainSerializer(_hours_text)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Municipality(_Section):
-    code: str = Field(pattern=r"^\d{6}$")
-    ward: Word
-    company: Word
-    desk_name: Word
-    desk_phone: Word
-    desk_hours: Word
-
-
-class DatabaseSection(_Section):
-    url: str = Field(pattern=r"^(sqlite:///|postgres(ql)?(\+psycopg)?://)")
-
-
-class Scripts(_Section):
-    folder: Path = Path("scripts")
-    settings: dict[str, str] = {}
-
-
-class Import(_Section):
-    default_area_code: str = Field(default="", pattern=r"^(0\d{1,4})?$")
-
-
-class Audit(_Section):
-    anchors: Path = Path("var/anchors")
-    signing_key: Path = Path("var/anchor.key")
-
-
-class Budget(_Section):
-    """Calling days of a fiscal year; Sundays and evenings are among the days."""
-
-    days: int = Field(ge=0, le=366)
-    sundays: int = Field(default=0, ge=0, le=60)
-    evenings: int = Field(default=0, ge=0, le=366)
-
-
-class Claim(_Section):
-    """One claim type: its law and its calling days. Empty hours mean no calls then; `days` left out, every day."""
-
-    name: Word
-    limitation_years: int = Field(ge=1, le=20)
-    spouse_may_hear: bool
-    hours: CallingHours = Hours(time(9), time(17))
-    evening_hours: CallingHours = Hours(time(18), time(20))
-    rest_hours: CallingHours = Hours(time(9), time(16))
-    days: list[date] | None = None
-    evenings: list[date] = []
-    rest_days: list[date] = []
-    budget: Budget | None = None
-
-
-if TYPE_CHECKING:
-    PolicySection = _Section
-else:
-
-    def _policy_field(item: Any) -> tuple[type, Any]:
-        if "tighter" not in item.metadata:
-            return bool, item.default
-        bound = {"ge": item.metadata["limit"]} if item.metadata["tighter"] > 0 else {"le": item.metadata["limit"]}
-        return int, Field(default=item.default, **{"ge": 0, **bound})
-
-    PolicySection = create_model(
-        "PolicySection",
-        __base__=_Section,
-        **{item.name: _policy_field(item) for item in fields(Policy) if item.name != "limitation_years"},
-    )
-    """`scheduler.settings.Policy` key by key, with its defaults and its hard limits."""
-
-
-class Config(_Section):
+class Config(Section):
     """The whole configuration."""
 
     municipality: Municipality
@@ -135,18 +61,49 @@ class Config(_Section):
     scripts: Scripts = Scripts()
     imports: Import = Field(default_factory=Import, alias="import")
     audit: Audit = Audit()
+    console: Console = Console()
+    oidc: Oidc = Oidc()
+    api: Api = Api()
+    quality: Quality = Quality()
+    follow_up: FollowUp = FollowUp()
+    telephony: Telephony = Telephony()
+    twilio: Twilio = Twilio()
+    asterisk: Asterisk = Asterisk()
+    relay: Relay = Relay()
+    recordings: Recordings = Recordings()
+    radar: Radar = Radar()
+    retention: Retention = Retention()
     claim_types: dict[ClaimType, Claim]
-    closed_days: list[date] = []
+    closed_days: list[date] = Field(default_factory=list)
     policy: PolicySection = PolicySection()
 
-    def policy_for(self, _claim_type: str) -> Policy:
-        """The contact policy, with each claim type's years of limitation."""
-        years = {str(name): claim.limitation_years for name, claim in self.claim_types.items()}
-        return Policy(**self.policy.model_dump(), limitation_years=years)
+    @property
+    def desks(self) -> Mapping[str, str]:
+        """Each operator's receiver by login, where the telephone calls operators first."""
+        return self.asterisk.desks if self.telephony.phone == "asterisk" else self.twilio.desks
+
+    @model_validator(mode="after")
+    def _evidence_outlives_the_claim(self) -> Config:
+        years = max((claim.limitation_years for claim in self.claim_types.values()), default=0)
+        for name in EVIDENCE:
+            if self.kept_for()[name] < 365 * years:
+                words = f"retention.{name}_days は、いちばん長い時効（{years} 年、{365 * years} 日）より短くできません"
+                raise ValueError(f"{words}。通話の記録は、時効までの働きかけの証拠です")
+        return self
+
+    def kept_for(self) -> dict[str, int]:
+        """By class, how many days it is kept."""
+        return {each.name: getattr(self.retention, f"{each.name}_days") for each in CLASSES}
+
+    def policy_for(self, claim_type: str) -> Policy:
+        """The contact policy of a claim type, with each one's years of limitation; empty: what all of them share."""
+        years = {name: claim.limitation_years for name, claim in self.claim_types.items()}
+        own = self.claim_types[claim_type].policy.model_dump() if claim_type in self.claim_types else {}
+        return Policy(**{**self.policy.model_dump(), **own}, limitation_years=years)
 
     def claim(self, claim_type: str) -> Claim:
         """A claim type's settings. Raises ConfigError for one that is not configured."""
-        claim = {str(name): claim for name, claim in self.claim_types.items()}.get(claim_type)
+        claim = self.claim_types.get(claim_type)
         if claim is None:
             known = "、".join(self.claim_types)
             raise ConfigError(f"債権区分 {claim_type} の設定がありません", mend=f"claim_types にあるもの: {known}")
@@ -157,13 +114,18 @@ class Config(_Section):
         claim = self.claim(claim_type)
         return Calendar(
             day=claim.hours,
-            days=None if claim.days is None else frozenset(claim.days),
+            days=_listed(claim),
             evening=claim.evening_hours,
             evening_days=frozenset(claim.evenings),
             rest=claim.rest_hours,
             rest_days=frozenset(claim.rest_days),
             closed=frozenset(self.closed_days),
+            last_dial=timedelta(minutes=self.policy_for(claim_type).last_dial_minutes),
         )
+
+    def office_calendar(self) -> Calendar:
+        """The ward's business days, by which slips and reports are due."""
+        return Calendar(closed=frozenset(self.closed_days))
 
     def budget_for(self, claim_type: str) -> DayBudget | None:
         """How many days a year the claim type may be called on; None: no budget."""
@@ -179,7 +141,7 @@ class Config(_Section):
 
     def desk(self) -> Desk:
         """The words and rules that a call is opened under."""
-        own, policy = self.municipality, self.policy_for("")
+        own = self.municipality
         return Desk(
             ward=own.ward,
             company=own.company,
@@ -189,9 +151,15 @@ class Config(_Section):
             claim_names={name: claim.name for name, claim in self.claim_types.items()},
             spouse_may_hear={name: claim.spouse_may_hear for name, claim in self.claim_types.items()},
             limitation_years={name: claim.limitation_years for name, claim in self.claim_types.items()},
-            promise_horizon=timedelta(days=policy.promise_horizon_days),
-            message_pause=timedelta(days=policy.machine_message_every_days),
+            policies={name: self.policy_for(name) for name in self.claim_types},
         )
+
+
+def _listed(claim: Claim) -> frozenset[date] | None:
+    """The listed days; left out, every business day, or none where a budget leaves the listing to campaigns."""
+    if claim.days is None:
+        return frozenset() if claim.budget else None
+    return frozenset(claim.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,21 +171,32 @@ class Setting:
     source: str
 
 
+_TOP = frozenset(field.alias or name for name, field in Config.model_fields.items())
+
+
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """The checked configuration. Raises ConfigError with file, line, key, and what is allowed; every fault at once.
 
     A relative path follows the file's folder; one that the environment gives, the folder of the command.
     """
-    given = overlay(read_file(path), environ)
-    return _beside(_checked(given), given, path.parent)
+    given = overlay(read_file(path), environ, _TOP)
+    return _beside(_checked(given, Config), given, path.parent)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_as(model: type[Model], path: Path) -> Model:
+    """A file of another form, checked in the same way; the environment does not override it."""
+    return _checked(overlay(read_file(path), {}, ()), model)
 
 
 def effective(path: Path, environ: Mapping[str, str] = os.environ) -> list[Setting]:
     """Every value in effect, with its source; passwords in URLs are not shown."""
-    given = overlay(read_file(path), environ)
-    whole = _beside(_checked(given), given, path.parent).model_dump(mode="json", by_alias=True)
+    given = overlay(read_file(path), environ, _TOP)
+    whole = _beside(_checked(given, Config), given, path.parent).model_dump(mode="json", by_alias=True)
     return [
-        Setting(".".join(key), _masked(_text(value)), str(given.origin(key) or "既定値"))
+        Setting(".".join(key), _shown(key, value), str(given.origin(key) or "既定値"))
         for key, value in _leaves(whole, ())
     ]
 
@@ -232,26 +211,59 @@ def _beside(config: Config, given: Given, folder: Path) -> Config:
     def placed(path: Path, *key: str) -> Path:
         return folder / path if of_file(*key) else path
 
-    scripts, audit, url = config.scripts, config.audit, config.database.url
+    scripts, audit, console, url = config.scripts, config.audit, config.console, config.database.url
+    uploads = placed(config.imports.uploads, "import", "uploads")
     anchors = placed(audit.anchors, "audit", "anchors")
     signing_key = placed(audit.signing_key, "audit", "signing_key")
+    token_file = config.twilio.auth_token_file
+    token_file = token_file and placed(token_file, "twilio", "auth_token_file")
+    pbx_files = {
+        name: placed(path, "asterisk", name)
+        for name in ("password_file", "ca_file")
+        if (path := getattr(config.asterisk, name)) is not None
+    }
+    sound_files = {
+        name: placed(path, "recordings", name)
+        for name in ("folder", "key_file")
+        if (path := getattr(config.recordings, name)) is not None
+    }
+    relay_files = {
+        name: placed(path, "relay", name)
+        for name in ("key_file", "ca_file")
+        if (path := getattr(config.relay, name)) is not None
+    }
+    secret_file = config.oidc.client_secret_file
+    secret_file = secret_file and placed(secret_file, "oidc", "client_secret_file")
     file = re.fullmatch(r"sqlite:///(?!/|:|file:)(.+)", url)
     if file and of_file("database", "url"):
         url = f"sqlite:///{folder / file[1]}"
     return config.model_copy(
         update={
             "database": DatabaseSection(url=url),
+            "imports": config.imports.model_copy(update={"uploads": uploads}),
             "scripts": scripts.model_copy(update={"folder": placed(scripts.folder, "scripts", "folder")}),
-            "audit": Audit(anchors=anchors, signing_key=signing_key),
+            "audit": audit.model_copy(update={"anchors": anchors, "signing_key": signing_key}),
+            "console": console.model_copy(
+                update={
+                    name: placed(path, "console", name)
+                    for name in ("tls_cert", "tls_key")
+                    if (path := getattr(console, name)) is not None
+                }
+            ),
+            "asterisk": config.asterisk.model_copy(update=pbx_files),
+            "twilio": config.twilio.model_copy(update={"auth_token_file": token_file}),
+            "recordings": config.recordings.model_copy(update=sound_files),
+            "relay": config.relay.model_copy(update=relay_files),
+            "oidc": config.oidc.model_copy(update={"client_secret_file": secret_file}),
         }
     )
 
 
-def _checked(given: Given) -> Config:
+def _checked(given: Given, model: type[Model]) -> Model:
     try:
-        return Config.model_validate(given.tree)
+        return model.model_validate(given.tree)
     except ValidationError as error:
-        faults = [_explained(dict(each), given) for each in error.errors()]
+        faults = [_explained(dict(each), given, model) for each in error.errors()]
     if len(faults) == 1:
         raise faults[0]
     first = faults[0].where
@@ -259,7 +271,7 @@ def _checked(given: Given) -> Config:
     raise ConfigError(f"設定に {len(faults)} 件の誤りがあります:\n{listed}", where=Where(first.file, first.line))
 
 
-def _explained(error: dict[str, Any], given: Given) -> ConfigError:
+def _explained(error: dict[str, Any], given: Given, whole: type[BaseModel]) -> ConfigError:
     key: Key = tuple(str(part) for part in error["loc"] if part != "[key]")
     source = given.source(key)
     where = Where(source.file, source.line, source.column, ".".join(key))
@@ -267,9 +279,14 @@ def _explained(error: dict[str, Any], given: Given) -> ConfigError:
         where = Where(field=str(source))
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return ConfigError(f"知らないキー {key[-1]} です", where=where, mend=_nearest(key[-1], _keys_beside(key)))
+        return ConfigError(
+            f"知らないキー {key[-1]} です", where=where, mend=_nearest(key[-1], _keys_beside(key, whole))
+        )
     if kind == "literal_error":
-        return ConfigError(f"{key[-1]} は使えません", where=where, mend=_nearest(key[-1], get_args(ClaimType)))
+        return ConfigError("この値は使えません", where=where, mend=f"使えるもの: {limits['expected']}")
+    if kind == "string_pattern_mismatch" and error["loc"][-1] == "[key]":
+        mend = "英小文字で始め、英小文字・数字・_ だけで、32字まで"
+        return ConfigError(f"{key[-1]} という名は使えません", where=where, mend=mend)
     if kind == "missing":
         return ConfigError(f"{key[-1]} がありません", where=where, mend=f"{key[-1]}: を書いてください")
     if kind == "value_error":
@@ -295,9 +312,8 @@ _WORDS = {
 }
 
 
-def _keys_beside(key: Key) -> list[str]:
+def _keys_beside(key: Key, model: type[BaseModel]) -> list[str]:
     """The keys that may stand where `key` stands."""
-    model: type[BaseModel] = Config
     for part in key[:-1]:
         found = next((f for name, f in model.model_fields.items() if part == (f.alias or name)), None)
         inner = (found.annotation, *get_args(found.annotation)) if found else (Claim,)
@@ -324,6 +340,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "—" if value in (None, "", {}) else str(value)
+
+
+def _shown(key: Key, value: Any) -> str:
+    """As text; of a token only that there is one."""
+    return "***" if key[-1].endswith("_token") and value else _masked(_text(value))
 
 
 def _masked(value: str) -> str:

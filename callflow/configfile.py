@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from callflow.errors import ConfigError, Where
 
 PREFIX = "CALLFLOW_"
+_A_SLIP = 0.8
 Key = tuple[str, ...]
 
 _NOTHING = "tag:yaml.org,2002:null"
@@ -76,11 +79,15 @@ def read_file(path: Path) -> Given:
     return given
 
 
-def overlay(given: Given, environ: Mapping[str, str]) -> Given:
-    """With every `CALLFLOW_A__B` in place of `a.b`; a value that begins with `[` or `{` is YAML."""
+def overlay(given: Given, environ: Mapping[str, str], top: Collection[str]) -> Given:
+    """With every `CALLFLOW_A__B` in place of `a.b`, and `CALLFLOW_A` of `a` if it is one of the `top` keys.
+
+    A value that begins with `[` or `{` is YAML. A variable that is nearly one of the `top` keys is taken for a slip
+    of it, and becomes an unknown key; others of one part are no settings.
+    """
     for variable, text in sorted(environ.items()):
         key = tuple(part.lower() for part in variable.removeprefix(PREFIX).split("__"))
-        if not variable.startswith(PREFIX) or len(key) < 2:
+        if not variable.startswith(PREFIX) or (len(key) < 2 and not get_close_matches(key[0], top, 1, _A_SLIP)):
             continue
         place = given.tree
         for depth, part in enumerate(key[:-1], start=1):
@@ -109,6 +116,10 @@ def _compose(text: str, file: str) -> Node | None:
         mark = error.problem_mark or error.context_mark
         where = Where(file, mark.line + 1, mark.column + 1) if mark else Where(file)
         raise ConfigError(f"YAML として読めません: {error.problem or error.context}", where=where) from error
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        what = f"文字 U+{ord(text[error.position]):04X} は書けません"
+        raise ConfigError(what, where=Where(file, line), mend="この文字を消してください") from error
     except (YAMLError, RecursionError) as error:
         raise ConfigError(f"YAML として読めません: {type(error).__name__}", where=Where(file)) from error
     return node

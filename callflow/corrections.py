@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from callflow import calllog, caserecord, line, replay, withdrawals
+from callflow.access.accounts import acting
 from callflow.amendment import Change, difference, missing
 from callflow.calllog import Entry, Head
 from callflow.calls import Calls
@@ -24,13 +25,14 @@ from callflow.clock import TOKYO, Clock
 from callflow.effects import Effect, Ending, MakePromise, as_data, effects_of, from_data
 from callflow.errors import InputError, NotFoundError, RefusedError, TryLaterError, Where
 from callflow.replay import Told
-from callflow.script.fields import has_control_characters, read_fields
 from callflow.script.model import END, Script
 from callflow.shelf import Shelf
 from callflow.standing import Closed
+from callflow.typed import check_text, read
 from callflow.withdrawals import Leave
 from models.database import Database
-from models.tables import account_roles, accounts, calls, campaigns, promises
+from models.live import announce
+from models.tables import calls, campaigns, promises
 from scheduler import queue
 
 LEASE = timedelta(minutes=15)
@@ -143,7 +145,7 @@ class Corrections:
         kind = OUTCOMES.get(outcome)
         if kind is None:
             raise InputError(f"{outcome} という結果はありません", mend=f"使える結果: {'、'.join(OUTCOMES)}")
-        _check_text("reason", reason, needed=True)
+        check_text("reason", reason, needed=True)
         with self._database.read() as conn:
             row = self._row(conn, call_id, lock=False)
             role = self._role(conn, row, by)
@@ -207,6 +209,7 @@ class Corrections:
             fence=row.fence if fence is None else fence,
             live=True,
             disposition=None,
+            untallied=True,
             closed_at=None,
             last_event_at=None,
             attempt=int(row.direction == "outbound"),
@@ -245,6 +248,7 @@ class Corrections:
             event_count=head.count,
             head_hash=head.hash,
             disposition=end.code,
+            untallied=True,
             last_event_at=now,
             attempt=attempt if held.row.direction == "outbound" else 0,
             contact=contact,
@@ -284,20 +288,8 @@ class Corrections:
         raise NotFoundError(f"通話 {row.id} はありません")
 
     def _roles(self, conn: Connection, account_id: int) -> frozenset[str]:
-        query = (
-            select(account_roles.c.role)
-            .join(
-                accounts,
-                (accounts.c.municipality_id == account_roles.c.municipality_id)
-                & (accounts.c.id == account_roles.c.account_id),
-            )
-            .where(
-                account_roles.c.municipality_id == self._municipality_id,
-                account_roles.c.account_id == account_id,
-                accounts.c.disabled_at.is_(None),
-            )
-        )
-        return frozenset(conn.execute(query).scalars())
+        who = acting(conn, self._municipality_id, account_id)
+        return who.roles if who else frozenset()
 
     def _supervisor(self, conn: Connection, row: Row[Any], by: int) -> int | None:
         """Who answers for the call: its campaign's supervisor; for a call without a campaign any supervisor."""
@@ -343,6 +335,7 @@ class Corrections:
     def _set(self, conn: Connection, call_id: int, **columns: Any) -> None:
         mine = (calls.c.municipality_id == self._municipality_id, calls.c.id == call_id)
         conn.execute(update(calls).where(*mine).values(**columns))
+        announce(conn, self._municipality_id, "call", call_id)
 
 
 class _Rehearsed(Exception):  # noqa: N818  not an error: it carries the answer out of a transaction that is not kept
@@ -366,8 +359,8 @@ def _check_role(row: Row[Any], role: str, now: datetime) -> None:
 
 def _read(held: _Held, request: Request, earned: frozenset[str]) -> Change:
     """What was typed, in its recorded form; days are judged as on the day of the call."""
-    _check_text("reason", request.reason, needed=True)
-    _check_text("note", request.note)
+    check_text("reason", request.reason, needed=True)
+    check_text("note", request.note)
     known = held.script.dispositions
     if request.code and request.code not in known:
         raise InputError(
@@ -378,9 +371,7 @@ def _read(held: _Held, request: Request, earned: frozenset[str]) -> Change:
     if unknown := sorted(request.withdraw - earned):
         mend = f"取り下げられるもの: {'、'.join(sorted(earned)) or 'なし'}"
         raise InputError(f"{unknown[0]} はこの通話にありません", where=Where(field="withdraw"), mend=mend)
-    values, faults = read_fields(held.script.fields, request.fields, held.row.closed_at)
-    if faults:
-        raise InputError(faults[0].what, where=Where(field=faults[0].field), mend=faults[0].mend)
+    values = read(held.script, request.fields, held.row.closed_at)
     change = Change(request.code, values, request.withdraw, request.note.strip())
     if not (values or change.withdrawn or change.note or request.code not in ("", held.row.disposition)):
         raise InputError("訂正する内容がありません", mend="結果、項目、取り下げ、メモのどれかを指定してください")
@@ -391,15 +382,9 @@ def _check_ending(script: Script, end: Ending) -> None:
     """A corrected outcome needs what the talk would have needed: nobody is verified afterwards (R40)."""
     wanted = missing(end)
     disposition = script.dispositions.get(end.code)
+    name = f"{end.code} {disposition.name}" if disposition else end.code
     if "party" in wanted or (disposition and disposition.right_party == "yes" and not end.party):
-        raise RefusedError(f"本人確認のない通話を {end.code} に訂正することはできません")
+        raise RefusedError(f"本人確認のない通話を {name} に訂正することはできません")
     if wanted:
-        raise InputError(f"{end.code} には {'、'.join(wanted)} が要ります", where=Where(field=wanted[0]))
-
-
-def _check_text(name: str, text: str, *, needed: bool = False) -> None:
-    words = {"reason": "理由", "note": "メモ"}[name]
-    if (needed and not text.strip()) or len(text) > 500:
-        raise InputError(f"{words}は{'1〜' if needed else ''}500文字です", where=Where(field=name))
-    if has_control_characters(text):
-        raise InputError("使えない文字（制御文字）があります", where=Where(field=name), mend="打ち直してください")
+        labels = "、".join(script.fields[each].label for each in wanted)
+        raise InputError(f"{name} には {labels} が要ります", where=Where(field=wanted[0]))

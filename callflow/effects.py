@@ -8,7 +8,7 @@ emergency act at once; they are in the log like everything else, and repeated he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 NEXT_CALL_NEVER: frozenset[str] = frozenset({"DV", "DC", "GD", "LW", "NC"})
@@ -20,27 +20,27 @@ InWords = Callable[[Sequence[Values]], Sequence[str]]
 Urgency = Literal["normal", "same_day", "urgent"]
 CONSULTATION = {"HC": "staff_calls", "HR": "resident_calls"}
 
-EFFECT_NAMES = frozenset(
-    {
-        "negotiation_record",
-        "promise",
-        "contact_slip",
-        "living_report",
-        "hardship",
-        "callback",
-        "suppress",
-        "number_invalid",
-        "signal",
-        "emergency",
-        "off_script",
-        "reissue",
-        "written_only",
-        "address_check",
-        "payment_check",
-        "form",
-    }
-)
-"""Every word that a script may write under `does`, `makes` and `cancels`."""
+EFFECT_WORDS: Mapping[str, str] = {
+    "negotiation_record": "交渉経過の記録",
+    "promise": "納付約束",
+    "contact_slip": "連絡票",
+    "living_report": "生活状況報告書の申出",
+    "hardship": "生活が苦しいという申出",
+    "callback": "かけ直し",
+    "suppress": "架電の停止",
+    "number_invalid": "番号の無効",
+    "signal": "シグナル",
+    "emergency": "緊急の知らせ",
+    "off_script": "台本外",
+    "reissue": "納付書の再発行",
+    "written_only": "文書だけでの案内",
+    "address_check": "転居の確認",
+    "payment_check": "納付の確認",
+    "form": "口座振替の用紙",
+}
+"""Every word that a script may write under `does`, `makes` and `cancels`, and what people read for it."""
+
+EFFECT_NAMES = frozenset(EFFECT_WORDS)
 
 IMMEDIATE = frozenset({"signal", "emergency"})
 _TASKS = {
@@ -188,10 +188,10 @@ EFFECT_LABELS: Mapping[str, str] = {
 
 def as_data(effect: Effect) -> dict[str, Any]:
     """The effect as it stands in the log: its name and its values."""
-    data = asdict(effect)
+    values = ((name, getattr(effect, name)) for name in effect.__dataclass_fields__)
     return {
         "effect": type(effect).__name__,
-        **{k: list(v) if isinstance(v, tuple) else v for k, v in data.items()},
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in values},
     }
 
 

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row, or_, select
 
 from callflow.clock import TOKYO
 from models.tables import campaigns, cases, debtors, households, queue_entries
+from scheduler.calendar import Band
+from scheduler.chances import Chances, Tally
 from scheduler.dealing import Rules
 from scheduler.ranking import Choice, Rank, choose, rank
 from scheduler.snapshot import facts_for
@@ -27,6 +29,15 @@ QUEUE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Hour:
+    """A band that the calendar offers: the chance of the right party on the best number, and the case's own calls."""
+
+    band: Band
+    chance: float
+    own: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """One case in one campaign, or outside any (`campaign` empty), as judged at `at`."""
 
@@ -38,11 +49,16 @@ class Explanation:
     due_at: datetime | None
     choice: Choice
     rank: Rank
+    hours: tuple[Hour, ...]
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         verdict = self.choice.verdict
         return verdict.blocks if isinstance(verdict, Refused) else ()
+
+    @property
+    def best_hour(self) -> Hour | None:
+        return max(self.hours, key=lambda hour: hour.chance, default=None)
 
     @property
     def next_at(self) -> datetime | None:
@@ -107,6 +123,7 @@ def in_words(told: Explanation) -> list[str]:
         lines.append(f"  {_next(told)}")
     lines += _by_number(told.choice)
     lines.append(f"  優先度 {told.rank.priority}: {told.rank.motive.ja}")
+    lines += _by_hour(told)
     if told.queue_state:
         due = f"、{moment(told.due_at)} から" if told.due_at and told.queue_state in ("scheduled", "ready") else ""
         lines.append(f"  待ち行列: {QUEUE_WORDS[told.queue_state]}{due}")
@@ -128,6 +145,17 @@ def as_data(told: Explanation) -> dict[str, Any]:
         "next_at": _iso(told.next_at),
         "priority": told.rank.priority,
         "motive": told.rank.motive.name.lower(),
+        "chance": round(told.rank.chance, 3),
+        "best_band": told.best_hour.band.name.lower() if told.best_hour else None,
+        "bands": [
+            {
+                "band": hour.band.name.lower(),
+                "chance": round(hour.chance, 3),
+                "tried": hour.own.tried,
+                "reached": hour.own.reached,
+            }
+            for hour in told.hours
+        ],
         "queue": {"state": told.queue_state, "due_at": _iso(told.due_at)} if told.queue_state else None,
     }
 
@@ -161,6 +189,7 @@ def _explain(
     conn: Connection, municipality_id: int, case_id: int, now: datetime, rules: Rules, entry: Row[Any] | None
 ) -> Explanation:
     facts = facts_for(conn, municipality_id, case_id, campaign_id=entry.campaign_id if entry else 0)
+    chances = Chances.of(facts.case, facts.history, rules.calendar)
     return Explanation(
         case_id=case_id,
         claim_type=facts.case.claim_type,
@@ -169,7 +198,12 @@ def _explain(
         queue_state=entry.state if entry else "",
         due_at=entry.due_at if entry else None,
         choice=choose(facts.case, facts.numbers, facts.history, rules.policy, rules.calendar, now),
-        rank=rank(facts.case, facts.history, now),
+        rank=rank(facts.case, facts.numbers, facts.history, rules.calendar, now),
+        hours=tuple(
+            Hour(band, chances.best(facts.numbers, band), chances.tally(band))
+            for band in Band
+            if band in rules.calendar.bands
+        ),
     )
 
 
@@ -182,6 +216,23 @@ def _next(told: Explanation) -> str:
         return f"次に架電できるのは {moment(told.next_at)} です"
     who = "、".join(block.reason.ja for block in told.blocks if block.until is None)
     return f"次に架電できる時刻は決まっていません（{who or '見通せる範囲に架電日がありません'}）"
+
+
+def _by_hour(told: Explanation) -> list[str]:
+    """The chance at each hour, and what was tried there; the best hour first to be read."""
+    best = told.best_hour
+    if best is None or best.chance == 0:
+        return []
+    words = "、".join(f"{hour.band.ja} {hour.chance:.0%}{_tried(hour.own)}" for hour in told.hours)
+    lines = [f"  本人につながる見込み: {words}。最もつながりやすいのは{best.band.ja}"]
+    if told.rank.later > told.rank.chance:
+        lines.append("  きょうはこのあとの時間帯のほうがつながりやすいので、いまの順は後ろです")
+    lines.append("  （この案件の架電が少ないうちは、同じ債権区分・電話の種類・年代の割合に寄せた値です）")
+    return lines
+
+
+def _tried(own: Tally) -> str:
+    return f"（{own.tried}回中{own.reached}回）" if own.tried else ""
 
 
 def _by_number(choice: Choice) -> list[str]:

@@ -43,7 +43,7 @@ def rehearse(conn: Connection, municipality_id: int, draft: Script) -> Iterator[
         script_versions, (v.municipality_id == c.municipality_id) & (v.hash == c.script_hash)
     )
     query = (
-        select(e.call_id, e.seq, e.at, e.kind, e.actor, e.payload, e.erased_under, c.disposition)
+        select(*calllog.COLUMNS, e.call_id, c.disposition)
         .select_from(joined)
         .where(e.municipality_id == municipality_id, c.live.is_(False), v.name == draft.name)
         .order_by(e.municipality_id, e.call_id, e.seq)

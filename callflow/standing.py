@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from callflow.effects import Effect
 from callflow.script.model import END, Answer, Level
 from callflow.script.talk import Direction
+from scheduler.settings import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is needed to open a call. `number_id` is None for a resident who calls back."""
+    """What is needed to open a call. `number_id` is None for a resident who calls back. `unattended`: dialled ahead;
+    `operator_id` is then the supervisor's who answers for it. `policy`: the campaign's; None, the claim type's.
+    """
 
     case_id: int
     operator_id: int
@@ -22,6 +26,8 @@ class Opening:
     campaign_id: int | None = None
     direction: Direction = "outbound"
     fence: int = 0
+    unattended: bool = False
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Standing:
     asks: tuple[str, ...]
     answers: tuple[Answer, ...]
     refused: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)  # typed so far, in the form in which it is recorded
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what the call knows of the debt; nothing before a party
 
     @property
     def talk_ended(self) -> bool:

@@ -37,6 +37,7 @@ from models.tables import (
     suppressions,
     ward_tasks,
 )
+from scheduler.snapshot import AWAITED
 
 CORRECTED = "CORRECT"
 """`living_reports.cancelled_by` of a report whose request was withdrawn."""
@@ -87,7 +88,7 @@ def _(_effect: MakePromise, owner: Owner, _leave: Leave) -> None:
 
 @_withdraw.register
 def _(_effect: RaiseContactSlip, owner: Owner, leave: Leave) -> None:
-    slip = _row(owner, contact_slips)
+    slip = _row(owner, contact_slips, contact_slips.c.origin == "call")
     if slip.state == "done":
         raise RefusedError("この連絡票は、区が対応を終えています")
     if slip.state in ("received", "in_work") and not leave.by_ward:
@@ -135,7 +136,7 @@ def _(_effect: CancelLivingReport, owner: Owner, _leave: Leave) -> None:
 @_withdraw.register
 def _(_effect: ScheduleCallback, owner: Owner, _leave: Leave) -> None:
     callback = _row(owner, callbacks)
-    if callback.state != "open":
+    if callback.state not in AWAITED:
         raise RefusedError("このかけ直しは、すでに済んでいます")
     _set(owner, callbacks, callback.id, state="cancelled")
 

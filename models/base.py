@@ -78,7 +78,7 @@ def index_where(name: str, condition: str, *columns: str, unique: bool = False) 
     return Index(name, "municipality_id", *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
-def tenant_table(name: str, *items: SchemaItem, key: Sequence[str] = ("id",)) -> Table:
+def tenant_table(name: str, *items: SchemaItem, key: Sequence[str] = ("id",), **options: Any) -> Table:
     """A table of one municipality's rows; `key` completes the primary key after `municipality_id`."""
     columns: list[Any] = [Column("municipality_id", Integer, nullable=False)]
     if "id" in key:
@@ -90,4 +90,5 @@ def tenant_table(name: str, *items: SchemaItem, key: Sequence[str] = ("id",)) ->
         *items,
         PrimaryKeyConstraint("municipality_id", *key),
         ForeignKeyConstraint(["municipality_id"], ["municipalities.id"]),
+        **options,
     )

@@ -6,7 +6,10 @@ has a single writer, and `Database.write` takes the write lock before the first 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Sequence, Table, func, select, text
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Sequence, Table, bindparam, func, select, text
 
 from models.tables import metadata
 
@@ -17,17 +20,35 @@ SEQUENCES: dict[str, Sequence] = {
 }
 
 
+_NEXT = text("SELECT nextval(CAST(:name AS regclass)) FROM generate_series(1, :count)")
+
+
+@cache
+def _largest_of(table: Table) -> Select[int | None]:
+    return select(func.max(table.c.id)).where(table.c.municipality_id == bindparam("m"))
+
+
 def new_ids(conn: Connection, table: Table, municipality_id: int, count: int = 1) -> list[int]:
     """`count` unused ids of `table`, ascending."""
     if conn.dialect.name == "postgresql":
-        rows = conn.execute(
-            text("SELECT nextval(CAST(:name AS regclass)) FROM generate_series(1, :count)"),
-            {"name": f"{table.name}_id", "count": count},
-        )
+        rows = conn.execute(_NEXT, {"name": f"{table.name}_id", "count": count})
         return [int(value) for value in rows.scalars()]
-    largest = conn.execute(select(func.max(table.c.id)).where(table.c.municipality_id == municipality_id)).scalar_one()
-    first = int(largest or 0) + 1
+    first = _largest(conn, table, municipality_id) + 1
     return list(range(first, first + count))
+
+
+def new_id_column(
+    conn: Connection, table: Table, municipality_id: int, order: ColumnElement[Any]
+) -> ColumnElement[int]:
+    """For `INSERT … SELECT`: an unused id for each row that is selected, on SQLite in that order."""
+    if conn.dialect.name == "postgresql":
+        return SEQUENCES[table.name].next_value()
+    return func.row_number().over(order_by=order) + _largest(conn, table, municipality_id)
+
+
+def _largest(conn: Connection, table: Table, municipality_id: int) -> int:
+    largest = conn.execute(_largest_of(table), {"m": municipality_id}).scalar_one()
+    return int(largest or 0)
 
 
 def new_id(conn: Connection, table: Table, municipality_id: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from models.database import Database
@@ -32,6 +33,11 @@ def current(database: Database) -> str | None:
     """The revision that the database has; None before the first migration."""
     with database.read() as conn:
         return MigrationContext.configure(conn).get_current_revision()
+
+
+def known(revision: str) -> bool:
+    """Whether this program can migrate a database of that revision."""
+    return any(each.revision == revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def config(conn: Connection) -> Config:

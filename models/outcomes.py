@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    text,
 )
 
 from models.base import Id, Instant, belongs_to, index_where, one_of, tenant_table
@@ -34,6 +35,7 @@ negotiation_records = tenant_table(  # 交渉経過記録
     Index(None, "municipality_id", "case_id", "at"),
     index_where("uq_negotiation_records_call", "corrects_id IS NULL", "call_id", unique=True),
     index_where("uq_negotiation_records_corrects", "corrects_id IS NOT NULL", "corrects_id", unique=True),
+    Index("ix_negotiation_records_at", "municipality_id", "at", "id"),
 )
 
 promises = tenant_table(  # 納付約束
@@ -48,6 +50,7 @@ promises = tenant_table(  # 納付約束
     Column("made_at", Instant, nullable=False),
     Column("judged_at", Instant),
     Column("replaced_by", Id),  # the later promise that took its place
+    Column("paid", Integer),  # yen that came in for it, when it was judged
     belongs_to("cases", "case_id"),
     belongs_to("calls", "call_id"),
     belongs_to("promises", "replaced_by"),
@@ -56,6 +59,7 @@ promises = tenant_table(  # 納付約束
     CheckConstraint("amount > 0", name="amount"),
     index_where("uq_promises_call", "state <> 'cancelled'", "call_id", unique=True),
     index_where("uq_promises_open", "state = 'open'", "case_id", unique=True),
+    Index("ix_promises_made", "municipality_id", "made_at", "id"),
 )
 
 promise_arrears = tenant_table(
@@ -80,13 +84,19 @@ contact_slips = tenant_table(  # 連絡票
     Column("raised_at", Instant, nullable=False),
     Column("visible_at", Instant, nullable=False),  # to the ward: 10 s after the call's end
     Column("cancelled_at", Instant),
+    Column("origin", String(8), nullable=False, default="call", server_default=text("'call'")),  # call | promise
+    Column("handler_id", Id),  # who of the ward has it in work
+    Column("taken_at", Instant),  # first
+    Column("done_at", Instant),
     belongs_to("cases", "case_id"),
     belongs_to("calls", "call_id"),
     belongs_to("households", "household_id"),
     one_of("urgency", ("normal", "same_day", "urgent")),
     one_of("state", ("raised", "received", "in_work", "done", "sent_back", "cancelled")),
-    index_where("uq_contact_slips_call", "state <> 'cancelled'", "call_id", unique=True),
+    index_where("uq_contact_slips_call", "state <> 'cancelled'", "call_id", "origin", unique=True),
+    Index("ix_contact_slips_visible", "municipality_id", "visible_at", "id"),
     Index(None, "municipality_id", "state", "visible_at"),
+    Index("ix_contact_slips_case", "municipality_id", "case_id"),
 )
 
 slip_reasons = tenant_table(
@@ -109,10 +119,19 @@ living_reports = tenant_table(  # 生活状況報告書
     Column("returned_at", Instant),
     Column("closed_at", Instant),
     Column("cancelled_by", String(8)),  # the code that cancels it: DV, DC, GD, LW; or CORRECT, a correction
+    Column("due_on", Date),  # 返送期限
+    Column("re_requested_at", Instant),
+    Column("re_sent_at", Instant),
+    Column("consulted_at", Instant),
+    Column("escalated_at", Instant),
+    Column("next_step", String(8), nullable=False, default="", server_default=text("''")),  # recall | visit
+    Column("decision", String(16), nullable=False, default="", server_default=text("''")),
     belongs_to("households", "household_id"),
     belongs_to("cases", "case_id"),
     one_of("state", ("requested", "sent", "returned", "reviewed", "re_requested", "escalated", "cancelled")),
     index_where("uq_living_reports_open", _OPEN_REPORT, "household_id", unique=True),
+    Index("ix_living_reports_requested", "municipality_id", "requested_at", "id"),
+    Index("ix_living_reports_state", "municipality_id", "state"),
 )
 
 living_report_links = tenant_table(
@@ -142,6 +161,22 @@ callbacks = tenant_table(
     one_of("state", ("open", "done", "missed", "cancelled")),
     index_where("uq_callbacks_call", "state <> 'cancelled'", "call_id", unique=True),
     Index(None, "municipality_id", "state", "at"),
+    Index("ix_callbacks_case", "municipality_id", "case_id"),
+    Index("ix_callbacks_owner", "municipality_id", "owner_id", "state", "at"),
+)
+
+ward_callbacks = tenant_table(  # 区からの折返し: a caller whom the contractor could not find
+    "ward_callbacks",
+    Column("operator_id", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("name", Text, nullable=False),  # as typed, like the others
+    Column("phone", Text, nullable=False),
+    Column("note", Text, nullable=False, default=""),
+    Column("done_at", Instant),
+    Column("done_by", Id),
+    belongs_to("accounts", "operator_id"),
+    belongs_to("accounts", "done_by"),
+    index_where("ix_ward_callbacks_open", "done_at IS NULL", "at"),
 )
 
 suppressions = tenant_table(
@@ -169,9 +204,13 @@ signals = tenant_table(  # シグナル; written at once, not at the call's end
     Column("reason", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("reviewed_at", Instant),
+    Column("reviewed_by", Id),
+    Column("review", Text, nullable=False, default="", server_default=text("''")),  # what came of it
     belongs_to("calls", "call_id"),
     belongs_to("cases", "case_id"),
     one_of("kind", ("signal", "emergency")),
+    index_where("ix_signals_unread", "reviewed_at IS NULL", "at"),
+    Index("ix_signals_at", "municipality_id", "at"),
     key=("call_id", "seq"),
 )
 
@@ -199,16 +238,4 @@ ward_tasks = tenant_table(
     one_of("kind", ("reissue", "letter", "address_check", "payment_check", "form")),
     one_of("state", ("open", "done", "cancelled")),
     index_where("uq_ward_tasks_call", "state <> 'cancelled'", "call_id", "kind", unique=True),
-)
-
-audit_events = tenant_table(
-    "audit_events",
-    Column("at", Instant, nullable=False),
-    Column("actor_id", Id),  # empty: the program itself
-    Column("verb", String(64), nullable=False),  # `user:add`, `script:publish`
-    Column("object", String(64), nullable=False),  # `account:12`; never a name
-    Column("purpose", Text, nullable=False, default=""),
-    Column("fields", Text, nullable=False, default=""),  # names only, never values
-    belongs_to("accounts", "actor_id"),
-    Index(None, "municipality_id", "at"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
 
-from models.base import Id, Instant, belongs_to, metadata, one_of, tenant_table
+from models.base import Id, Instant, belongs_to, index_where, metadata, one_of, tenant_table
 
 ROLES = ("operator", "supervisor", "staff", "auditor", "admin")
 NUMBER_STATES = ("usable", "invalid", "wrong", "forbidden")
@@ -36,8 +36,10 @@ accounts = tenant_table(
     Column("totp_step", BigInteger, nullable=False, default=0),  # the last time step used: a code counts once
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
+    Column("oidc_subject", String(255)),  # who the ward's own provider says it is
     belongs_to("organisations", "organisation_id"),
     UniqueConstraint("municipality_id", "login"),
+    index_where("uq_accounts_subject", "oidc_subject IS NOT NULL", "oidc_subject", unique=True),
 )
 
 account_roles = tenant_table(
@@ -73,6 +75,7 @@ debtors = tenant_table(
     belongs_to("households", "household_id"),
     UniqueConstraint("municipality_id", "addressee_no"),
     Index(None, "municipality_id", "household_id"),
+    Index(None, "municipality_id", "birth_date"),
 )
 
 phone_numbers = tenant_table(

@@ -1,21 +1,37 @@
-"""Every table, by name. The subjects live in people, cases, calling and outcomes."""
+"""Every table, by name. The subjects live in people, cases, calling, outcomes, followup, quality, audit and others."""
 
-from models.access import login_failures, memos, sessions
+from models.access import desks, login_failures, memos, preferences, receivers, sessions
+from models.api import api_clients, api_keys, webhook_deliveries, webhooks
+from models.audit import audit_alerts, audit_events, glass_breaks
 from models.base import metadata
 from models.calling import (
+    abandonments,
     call_events,
+    call_tallies,
     calls,
+    campaign_approvals,
+    campaign_holdouts,
     campaigns,
     closed_days,
+    contact_rates,
+    contact_tallies,
+    dial_counts,
+    dial_leases,
     dial_refusals,
+    dial_stops,
+    holds_operator,
     is_live,
+    is_untallied,
     job_runs,
     queue_entries,
+    script_drafts,
     script_versions,
+    shifts,
 )
-from models.cases import arrears, cases, import_rows, imports, payments
+from models.cases import arrears, cases, import_changes, import_uploads, imports, payments
+from models.followup import follow_up_events, report_contents, staff_calls, visits
+from models.keeping import erased_tallies, erasures, inspections, retention_holds
 from models.outcomes import (
-    audit_events,
     callbacks,
     contact_slips,
     living_report_links,
@@ -27,6 +43,7 @@ from models.outcomes import (
     signals,
     slip_reasons,
     suppressions,
+    ward_callbacks,
     ward_tasks,
 )
 from models.people import (
@@ -39,26 +56,53 @@ from models.people import (
     organisations,
     phone_numbers,
 )
+from models.quality import call_comments, practices, recordings, replay_requests, scorecards
+from models.staging import import_arrears, import_payments, import_people
 
 __all__ = [
+    "abandonments",
     "account_roles",
     "accounts",
+    "api_clients",
+    "api_keys",
     "arrears",
+    "audit_alerts",
     "audit_events",
+    "call_comments",
     "call_events",
+    "call_tallies",
     "callbacks",
     "calls",
+    "campaign_approvals",
+    "campaign_holdouts",
     "campaigns",
     "cases",
     "closed_days",
+    "contact_rates",
     "contact_slips",
+    "contact_tallies",
     "debtor_phones",
     "debtors",
+    "desks",
+    "dial_counts",
+    "dial_leases",
     "dial_refusals",
+    "dial_stops",
+    "erased_tallies",
+    "erasures",
+    "follow_up_events",
+    "glass_breaks",
+    "holds_operator",
     "households",
-    "import_rows",
+    "import_arrears",
+    "import_changes",
+    "import_payments",
+    "import_people",
+    "import_uploads",
     "imports",
+    "inspections",
     "is_live",
+    "is_untallied",
     "job_runs",
     "living_report_links",
     "living_reports",
@@ -71,13 +115,28 @@ __all__ = [
     "organisations",
     "payments",
     "phone_numbers",
+    "practices",
+    "preferences",
     "promise_arrears",
     "promises",
     "queue_entries",
+    "receivers",
+    "recordings",
+    "replay_requests",
+    "report_contents",
+    "retention_holds",
+    "scorecards",
+    "script_drafts",
     "script_versions",
     "sessions",
+    "shifts",
     "signals",
     "slip_reasons",
+    "staff_calls",
     "suppressions",
+    "visits",
+    "ward_callbacks",
     "ward_tasks",
+    "webhook_deliveries",
+    "webhooks",
 ]

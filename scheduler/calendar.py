@@ -17,7 +17,7 @@ import holidays
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 EARLIEST, LATEST = time(8), time(21)  # no setting opens an hour outside these
-LAST_DIAL = timedelta(minutes=10)  # no dial in the last minutes before the hours end
+LAST_DIAL = timedelta(minutes=10)
 NOON, EVENING_BEGINS = time(12), time(17)
 SEARCH_DAYS = 400  # how far `next_opening` looks: more than a fiscal year's plan reaches
 
@@ -98,7 +98,8 @@ class Calendar:
     """The calling days and hours of one claim type.
 
     `day` is for business days: all of them, or only the listed `days`. `evening` needs a listed business day,
-    `rest` a listed Saturday, Sunday or holiday. `closed` closes a day whatever is listed.
+    `rest` a listed Saturday, Sunday or holiday. `closed` closes a day whatever is listed. No dial in the `last_dial`
+    before the hours end.
     """
 
     day: Hours | None = Hours(time(9), time(17))
@@ -108,6 +109,7 @@ class Calendar:
     rest: Hours | None = Hours(time(9), time(16))
     rest_days: frozenset[date] = frozenset()
     closed: frozenset[date] = frozenset()
+    last_dial: timedelta = LAST_DIAL
     holidays: HolidaySource = japanese_holidays
     _known: dict[date, tuple[Window, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -181,9 +183,9 @@ class Calendar:
         """The bands that this calendar can offer on some day."""
         found: set[Band] = set()
         if self.day and self.days != frozenset():
-            found |= {_band_at(start) for start, _ in _cut(self.day)}
+            found |= {_band_at(start) for start, _ in self._cut(self.day)}
         if self.evening and self.evening_days:
-            found |= {_band_at(start) for start, _ in _cut(self.evening)}
+            found |= {_band_at(start) for start, _ in self._cut(self.evening)}
         if self.rest and self.rest_days:
             found.add(Band.REST_DAY)
         return frozenset(found)
@@ -192,25 +194,24 @@ class Calendar:
         if not self.knows(day) or self.is_office_closed(day):
             return
         if not self.is_business_day(day):
-            if self.rest and day in self.rest_days:
-                yield _window(Band.REST_DAY, day, self.rest.start, _latest(self.rest))
+            if self.rest and day in self.rest_days and self.rest.start < self._latest(self.rest):
+                yield _window(Band.REST_DAY, day, self.rest.start, self._latest(self.rest))
             return
         for hours, listed in ((self.day, self.days), (self.evening, self.evening_days)):
             if hours and (listed is None or day in listed):
-                for start, stop in _cut(hours):
+                for start, stop in self._cut(hours):
                     yield _window(_band_at(start), day, start, stop)
 
+    def _latest(self, hours: Hours) -> time:
+        """When the last dial must have begun."""
+        end = timedelta(hours=hours.end.hour, minutes=hours.end.minute)
+        return (datetime.min + max(end - self.last_dial, timedelta(0))).time()  # noqa: DTZ901  a time of day
 
-def _latest(hours: Hours) -> time:
-    """When the last dial must have begun."""
-    return (datetime.combine(date.min, hours.end) - LAST_DIAL).time()
-
-
-def _cut(hours: Hours) -> list[tuple[time, time]]:
-    """The dialling time of `hours`, cut where a band ends."""
-    last = _latest(hours)
-    edges = [hours.start, *(edge for edge in (NOON, EVENING_BEGINS) if hours.start < edge < last), last]
-    return [(start, stop) for start, stop in pairwise(edges) if start < stop]
+    def _cut(self, hours: Hours) -> list[tuple[time, time]]:
+        """The dialling time of `hours`, cut where a band ends."""
+        last = self._latest(hours)
+        edges = [hours.start, *(edge for edge in (NOON, EVENING_BEGINS) if hours.start < edge < last), last]
+        return [(start, stop) for start, stop in pairwise(edges) if start < stop]
 
 
 def _band_at(start: time) -> Band:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from scheduler.calendar import Band
+
+Cell = tuple[str, Band]
+"""A group of calls of one claim type: the number's segment, and the part of the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,9 @@ class Callback:
     asked_at: datetime
 
 
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
     """A case as it stands. `status`: open, paid, staff (in the hands of ward staff), closed."""
@@ -52,7 +61,10 @@ class CaseFacts:
     promise_broken_at: datetime | None = None  # the last one
     callback: Callback | None = None
     campaign_state: str = "running"
-    is_supervised: bool = True  # a supervisor is on shift
+    supervised_until: datetime | None = _ALWAYS  # the end of the supervisor's shift; None: nobody is on shift
+    is_stopped: bool = False  # 災害等による全停止
+    is_held_out: bool = False  # 対照群 of the campaign
+    rates: Mapping[Cell, float] = field(default_factory=dict)  # of its claim type today [scheduler.chances]
 
     @property
     def unpaid(self) -> int:
@@ -67,6 +79,7 @@ class NumberFacts:
     number_id: int
     status: str = "usable"
     position: int = 1  # as in the list
+    segment: str = ""  # of `scheduler.chances`
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,12 @@ def judge(
     return Refused(_distinct(blocks), _earliest(question, blocks))
 
 
+def campaign_blocks(case: CaseFacts, policy: Policy, calendar: Calendar, now: datetime) -> tuple[Block, ...]:
+    """What forbids a campaign's calls whatever case is meant: of `case` only the payment data's date is looked at."""
+    question = Question(case, None, (), (), policy, calendar, now)
+    return _distinct(tuple(block for rule in (_campaign, _payment_data, _hours) for block in rule(question)))
+
+
 def _distinct(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     """One block per reason, the one that holds longest, in the order of the reasons."""
     longest: dict[Reason, Block] = {}
@@ -92,11 +98,11 @@ def _earliest(question: Question, blocks: tuple[Block, ...]) -> datetime | None:
 
 
 def _campaign(q: Question) -> Iterator[Block]:
-    if q.policy.disaster_stop:
+    if q.policy.disaster_stop or q.case.is_stopped:
         yield Block(Reason.DISASTER_STOP)
     if q.case.campaign_state != "running":
         yield Block(Reason.CAMPAIGN_NOT_RUNNING)
-    if not q.case.is_supervised:
+    if q.case.supervised_until is None or q.at >= q.case.supervised_until:
         yield Block(Reason.NO_SUPERVISOR)
 
 
@@ -111,6 +117,8 @@ def _standing(q: Question) -> Iterator[Block]:
         yield Block(Reason.PROTECTED)
     if q.case.is_corporate:
         yield Block(Reason.CORPORATE)
+    if q.case.is_held_out:
+        yield Block(Reason.HELD_OUT)
     if q.number is None or q.number.status != "usable":
         yield Block(Reason.NUMBER_UNUSABLE)
     if q.case.broken_promises >= q.policy.broken_promises_to_staff:
@@ -293,17 +301,9 @@ def _until(q: Question, reason: Reason, attempt: Attempt, wait: timedelta) -> It
 def _notices(q: Question) -> Iterator[Notice]:
     if _payment_data_age(q) > q.policy.payments_warn_business_days:
         yield Notice.PAYMENTS_AGEING
-    met = [attempt.code for attempt in q.on_number if attempt.code not in NO_ANSWER | {"", BUSY, FAULT}]
-    if met and met[-1] == ABANDONED:
+    met = [attempt for attempt in {*q.household, *q.on_number} if attempt.answered or attempt.code == ABANDONED]
+    if met and max(met, key=lambda each: each.at).code == ABANDONED:
         yield Notice.LIVE_OPERATOR_ONLY
-
-
-def may_leave_message(number_id: int, history: History, policy: Policy, now: datetime) -> bool:
-    """A minimal message on a machine: from the second attempt on the number, one in some days."""
-    counted = [attempt for attempt in history.of_number(number_id) if attempt.counts]
-    since = now - policy.machine_message_every_days * _DAY
-    left = any(attempt.code == MACHINE_MESSAGE and attempt.at > since for attempt in counted)
-    return bool(counted) and not left
 
 
 NOW_RULES: tuple[Rule, ...] = (_campaign, _payment_data, _live_call)

@@ -16,7 +16,9 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Integer,
+    Select,
     String,
+    Update,
     and_,
     bindparam,
     exists,
@@ -29,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.base import Instant
+from models.live import announce
 from models.tables import calls, cases, is_live, queue_entries
 
 WAKE_AT_ONCE = 1_000  # rows that one `wake` or `expire_leases` moves: a short transaction
@@ -66,23 +69,21 @@ class Claim:
     lease_until: datetime
 
 
-_head = (
+_in_order = (
     select(_q.case_id)
     .where(_q.municipality_id == _TENANT, _q.campaign_id == _CAMPAIGN, _in_state("ready"))
     .order_by(_q.priority, _q.due_at, _q.case_id)
-    .limit(literal_column("1"))
     .with_for_update(skip_locked=True)
     .correlate(None)
 )
+_head = _in_order.limit(literal_column("1"))
+_heads = _in_order.limit(bindparam("count", type_=Integer)).cte(
+    "heads"
+)  # a common table is read once, not for each row
 
-CLAIM = (
+_taken = (
     update(queue_entries)
-    .where(
-        _q.municipality_id == _TENANT,
-        _q.campaign_id == _CAMPAIGN,
-        _q.case_id == _head.scalar_subquery(),
-        _in_state("ready"),
-    )
+    .where(_q.municipality_id == _TENANT, _q.campaign_id == _CAMPAIGN, _in_state("ready"))
     .values(
         state="claimed",
         claimed_by=bindparam("worker", type_=String),
@@ -90,7 +91,10 @@ CLAIM = (
         lease_until=bindparam("until", type_=Instant),
         reason="",
     )
-    .returning(_q.case_id, _q.household_id, _q.fence)
+)
+CLAIM = _taken.where(_q.case_id == _head.scalar_subquery()).returning(_q.case_id, _q.household_id, _q.fence)
+CLAIM_MANY = _taken.where(_q.case_id.in_(select(_heads.c.case_id))).returning(
+    _q.case_id, _q.household_id, _q.fence, _q.priority, _q.due_at
 )
 
 
@@ -142,6 +146,18 @@ def claim(
     return None
 
 
+def claim_many(
+    conn: Connection, municipality_id: int, campaign_id: int, count: int, *, worker: str, lease_until: datetime
+) -> list[Claim]:
+    """The first `count` ready cases of a campaign, or fewer, for who dials ahead. Needs a write transaction."""
+    given = {"m": municipality_id, "campaign": campaign_id, "worker": worker, "until": lease_until, "count": count}
+    rows = conn.execute(CLAIM_MANY, given).all()
+    return [
+        Claim(municipality_id, campaign_id, row.case_id, row.household_id, worker, row.fence, lease_until)
+        for row in sorted(rows, key=lambda row: (row.priority, row.due_at, row.case_id))
+    ]
+
+
 def release(
     conn: Connection,
     held: Claim,
@@ -166,51 +182,51 @@ def finish(conn: Connection, held: Claim, reason: str) -> bool:
 
 def extend(conn: Connection, held: Claim, lease_until: datetime) -> bool:
     """A longer lease. False: no longer ours."""
-    done = conn.execute(update(queue_entries).where(_is_held(held)).values(lease_until=lease_until))
-    return done.rowcount == 1
+    return _change(conn, held, {"lease_until": lease_until})
 
 
 def holds(conn: Connection, held: Claim) -> bool:
     """Whether the claim still stands; on PostgreSQL the row stays locked until the transaction ends."""
-    row = conn.execute(select(_q.fence).where(_is_held(held)).with_for_update()).one_or_none()
-    return row is not None
+    return conn.execute(_HOLDS, _held(held)).one_or_none() is not None
 
 
-def _is_held(held: Claim) -> Any:
-    return and_(
-        _q.municipality_id == held.municipality_id,
-        _q.campaign_id == held.campaign_id,
-        _q.case_id == held.case_id,
-        _q.state == "claimed",
-        _q.fence == held.fence,
-    )
+_IS_HELD = and_(
+    _q.municipality_id == _TENANT,
+    _q.campaign_id == _CAMPAIGN,
+    _q.case_id == bindparam("case", type_=BigInteger),
+    _q.state == "claimed",
+    _q.fence == bindparam("held_fence", type_=Integer),
+)
+_HOLDS = select(_q.fence).where(_IS_HELD).with_for_update()
+_CHANGE = update(queue_entries).where(_IS_HELD)
+
+
+def _held(held: Claim) -> dict[str, Any]:
+    return {
+        "m": held.municipality_id,
+        "campaign": held.campaign_id,
+        "case": held.case_id,
+        "held_fence": held.fence,
+    }
+
+
+def _change(conn: Connection, held: Claim, values: dict[str, Any]) -> bool:
+    """False: no longer ours."""
+    return conn.execute(_CHANGE, {**_held(held), **values}).rowcount == 1
 
 
 def _give_back(conn: Connection, held: Claim, values: dict[str, Any]) -> bool:
-    freed = {"claimed_by": None, "lease_until": None}
-    return conn.execute(update(queue_entries).where(_is_held(held)).values(**values, **freed)).rowcount == 1
+    return _change(conn, held, {**values, "claimed_by": None, "lease_until": None})
 
 
 def wake(conn: Connection, municipality_id: int, now: datetime, *, limit: int = WAKE_AT_ONCE) -> int:
     """Makes what has fallen due ready, the longest due first. Returns how many; `limit`: there may be more."""
-    due = (
-        select(_q.campaign_id, _q.case_id)
-        .where(_q.municipality_id == municipality_id, _in_state("scheduled"), _q.due_at <= now)
-        .order_by(_q.due_at)
-    )
-    return _move(conn, municipality_id, due, {"state": "ready"}, limit)
+    return _move(conn, _WAKE, municipality_id, now, limit)
 
 
 def expire_leases(conn: Connection, municipality_id: int, now: datetime, *, limit: int = WAKE_AT_ONCE) -> int:
     """Frees what a vanished worker held. A case with a live call is left to those who settle that call."""
-    in_a_call = exists().where(calls.c.municipality_id == _q.municipality_id, calls.c.case_id == _q.case_id, is_live)
-    overdue = (
-        select(_q.campaign_id, _q.case_id)
-        .where(_q.municipality_id == municipality_id, _in_state("claimed"), _q.lease_until < now, ~in_a_call)
-        .order_by(_q.lease_until)
-    )
-    freed = {"state": "ready", "claimed_by": None, "lease_until": None}
-    return _move(conn, municipality_id, overdue, freed, limit)
+    return _move(conn, _EXPIRE, municipality_id, now, limit)
 
 
 def reconsider(conn: Connection, municipality_id: int, case_ids: Sequence[int], now: datetime) -> int:
@@ -240,6 +256,42 @@ def judge_again(conn: Connection, municipality_id: int, household_id: int, now: 
     return done.rowcount
 
 
+def take(
+    conn: Connection, municipality_id: int, campaign_id: int, case_id: int, *, worker: str, lease_until: datetime
+) -> Claim | None:
+    """Claims one certain case that waits, due or not; None if somebody holds it or it is out of the queue."""
+    row = conn.execute(
+        update(queue_entries)
+        .where(
+            _q.municipality_id == municipality_id,
+            _q.campaign_id == campaign_id,
+            _q.case_id == case_id,
+            _q.state.in_(("scheduled", "ready")),
+        )
+        .values(state="claimed", claimed_by=worker, lease_until=lease_until, fence=_q.fence + 1, reason="")
+        .returning(_q.household_id, _q.fence)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Claim(municipality_id, campaign_id, case_id, row.household_id, worker, row.fence, lease_until)
+
+
+def fall_due(conn: Connection, municipality_id: int, campaign_id: int, case_id: int, now: datetime) -> int:
+    """A case that waits for later is due now for everybody. Returns how many rows moved."""
+    done = conn.execute(
+        update(queue_entries)
+        .where(
+            _q.municipality_id == municipality_id,
+            _q.campaign_id == campaign_id,
+            _q.case_id == case_id,
+            _q.state == "scheduled",
+            _q.due_at > now,
+        )
+        .values(state="ready", due_at=now)
+    )
+    return done.rowcount
+
+
 def take_again(
     conn: Connection, municipality_id: int, campaign_id: int, case_id: int, *, worker: str, lease_until: datetime
 ) -> int | None:
@@ -259,21 +311,43 @@ def take_again(
     return fence
 
 
-def _move(conn: Connection, municipality_id: int, found: Any, values: dict[str, Any], limit: int) -> int:
-    keys = found.limit(limit).with_for_update(skip_locked=True)
-    if conn.dialect.name == "postgresql":
-        # It may run a plain subquery once for each row, and pass the limit; a common table is read once.
-        once = keys.cte("keys")
-        keys = select(once.c.campaign_id, once.c.case_id)
-    done = conn.execute(
-        update(queue_entries)
-        .where(
-            _q.municipality_id == municipality_id,
-            tuple_(_q.campaign_id, _q.case_id).in_(keys),
-        )
+def _moving(found: Select[Any], values: dict[str, Any]) -> dict[bool, Update]:
+    """The update of the rows that `found` finds, for PostgreSQL (True) and SQLite.
+
+    PostgreSQL may run a plain subquery once for each row, and pass the limit; a common table is read once.
+    """
+    keys = found.limit(bindparam("limit", type_=Integer)).with_for_update(skip_locked=True)
+    once = keys.cte("keys")
+    return {
+        on_a_server: update(queue_entries)
+        .where(_q.municipality_id == _TENANT, tuple_(_q.campaign_id, _q.case_id).in_(rows))
         .values(**values)
-    )
-    return done.rowcount
+        for on_a_server, rows in ((False, keys), (True, select(once.c.campaign_id, once.c.case_id)))
+    }
+
+
+_NOW = bindparam("now", type_=Instant)
+_in_a_call = exists().where(calls.c.municipality_id == _q.municipality_id, calls.c.case_id == _q.case_id, is_live)
+_WAKE = _moving(
+    select(_q.campaign_id, _q.case_id)
+    .where(_q.municipality_id == _TENANT, _in_state("scheduled"), _q.due_at <= _NOW)
+    .order_by(_q.due_at),
+    {"state": "ready"},
+)
+_EXPIRE = _moving(
+    select(_q.campaign_id, _q.case_id)
+    .where(_q.municipality_id == _TENANT, _in_state("claimed"), _q.lease_until < _NOW, ~_in_a_call)
+    .order_by(_q.lease_until),
+    {"state": "ready", "claimed_by": None, "lease_until": None},
+)
+
+
+def _move(conn: Connection, statements: dict[bool, Update], municipality_id: int, now: datetime, limit: int) -> int:
+    statement = statements[conn.dialect.name == "postgresql"]
+    moved = conn.execute(statement, {"m": municipality_id, "now": now, "limit": limit}).rowcount
+    if moved:
+        announce(conn, municipality_id, "queue")
+    return moved
 
 
 def counts(conn: Connection, municipality_id: int, campaign_id: int) -> dict[str, int]:

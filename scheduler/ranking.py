@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from math import log2
+from typing import Final
 
-from scheduler.calendar import Calendar, tokyo_date
+from scheduler.calendar import Band, Calendar, tokyo_date
+from scheduler.chances import Chances
 from scheduler.facts import CaseFacts, History, NumberFacts
 from scheduler.policy import judge
 from scheduler.settings import Policy
@@ -15,7 +18,10 @@ from scheduler.verdict import Allowed, Block, Reason, Refused
 
 CALLBACK_PRIORITY, BROKEN_PROMISE_PRIORITY = 0, 100
 FIRST_VALUE, LAST_VALUE = 200, 999
-ANSWER_RATE, ANSWER_WEIGHT = 0.5, 4.0  # Kawasaki reports about half answered; worth four calls of our own
+WAITING: Final = 0.5
+"""How far a case that waits today may count on the better hour that comes: about half of what waits is called [O]."""
+LEAST: Final = 0.1
+"""What a call now is worth at least, of its chance: nobody is idle because a later hour is better [O]."""
 
 
 class Motive(Enum):
@@ -23,7 +29,7 @@ class Motive(Enum):
 
     CALLBACK = ("再架電の約束", "a call was asked for")
     BROKEN_PROMISE = ("納付約束の不履行", "a promise broke")
-    VALUE = ("未納額・経過・応答の見込み", "amount, age and chance of an answer")
+    VALUE = ("未納額・経過・本人につながる見込み", "amount, age and chance of the right party")
 
     def __init__(self, ja: str, en: str) -> None:
         self.ja = ja
@@ -32,27 +38,13 @@ class Motive(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """A place in the queue: smaller is sooner. The figures are what `VALUE` was made from."""
+    """A place in the queue: smaller is sooner."""
 
     priority: int
     motive: Motive
-    unpaid: int  # yen
-    age_days: int  # of the oldest unpaid instalment
-    chance: float  # that somebody answers
-
-    @property
-    def ja(self) -> str:
-        return (
-            f"優先度 {self.priority}: {self.motive.ja}"
-            f"（未納 {self.unpaid:,}円、納期限から{self.age_days}日、応答の見込み {self.chance:.0%}）"
-        )
-
-    @property
-    def en(self) -> str:
-        return (
-            f"priority {self.priority}: {self.motive.en} "
-            f"({self.unpaid:,} yen, {self.age_days} days past due, chance of an answer {self.chance:.0%})"
-        )
+    band: Band
+    chance: float  # that the right party is reached in this band
+    later: float  # the best chance of the bands that are still to come on the day
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +56,30 @@ class Choice:
     by_number: tuple[tuple[NumberFacts, Allowed | Refused], ...] = ()
 
 
-def rank(case: CaseFacts, history: History, now: datetime) -> Rank:
-    """Callbacks first, then broken promises, then by amount × age × chance of an answer.
+def rank(case: CaseFacts, numbers: Sequence[NumberFacts], history: History, calendar: Calendar, now: datetime) -> Rank:
+    """Callbacks first, then broken promises, then by amount × age × what a call now is worth.
 
     The value is put on a scale of doublings, so that a debt of twice the size moves up by one step of 20.
     """
     age = _age_days(case, tokyo_date(now))
-    chance = answer_chance(case, history)
-    motive, priority = Motive.VALUE, _by_value(case.unpaid * (1 + age / 365) * chance)
+    chances, band = Chances.of(case, history, calendar), calendar.band_of(now)
+    chance = chances.best(numbers, band)
+    later = max((chances.best(numbers, other) for other in _later_bands(calendar, band, now)), default=0.0)
+    motive, priority = Motive.VALUE, _by_value(case.unpaid * (1 + age / 365) * _gain(chance, later))
     if case.promise_broken_at is not None and case.promise_due_on is None:
         motive, priority = Motive.BROKEN_PROMISE, BROKEN_PROMISE_PRIORITY
     if case.callback is not None:
         motive, priority = Motive.CALLBACK, CALLBACK_PRIORITY
-    return Rank(priority, motive, case.unpaid, age, chance)
+    return Rank(priority, motive, band, chance, later)
 
 
-def answer_chance(case: CaseFacts, history: History) -> float:
-    """The household's own share of answered calls, shrunk towards the general rate (a beta prior's mean)."""
-    tried = [a for a in history.of_household(case.household_id) if a.counts and a.code]
-    answered = sum(attempt.answered for attempt in tried)
-    return (answered + ANSWER_RATE * ANSWER_WEIGHT) / (len(tried) + ANSWER_WEIGHT)
+def _gain(chance: float, later: float) -> float:
+    """What calling now gains over waiting for the day's better hour, which may or may not come to this case."""
+    return max(chance - WAITING * later, LEAST * chance)
+
+
+def _later_bands(calendar: Calendar, band: Band, now: datetime) -> set[Band]:
+    return {window.band for window in calendar.windows_on(tokyo_date(now)) if window.opens > now} - {band}
 
 
 def choose(
@@ -96,11 +92,12 @@ def choose(
 ) -> Choice:
     """The best number that may be called now; else the number that may be called soonest.
 
-    Best: where the right party was reached last, then where fewest calls went unanswered, then as listed.
+    Best: where the right party is most likely reached at this hour, then as listed.
     """
     if not numbers:
         return Choice(None, judge(case, None, history, policy, calendar, now))
-    ordered = sorted(numbers, key=lambda number: _preference(number, history))
+    chances, band = Chances.of(case, history, calendar), calendar.band_of(now)
+    ordered = sorted(numbers, key=lambda number: (-chances.at(number, band), number.position))
     verdicts = tuple((number, judge(case, number, history, policy, calendar, now)) for number in ordered)
     for number, verdict in verdicts:
         if isinstance(verdict, Allowed):
@@ -117,13 +114,6 @@ def _soonest(refusals: list[Refused]) -> Refused:
         return (True, Block(Reason.NUMBER_UNUSABLE) in refused.blocks)
 
     return min(refusals, key=patience)
-
-
-def _preference(number: NumberFacts, history: History) -> tuple[float, int, int]:
-    attempts = history.of_number(number.number_id)
-    reached = max((a.at.timestamp() for a in attempts if a.right_party), default=0.0)
-    unanswered = sum(a.counts and not a.answered for a in attempts)
-    return (-reached, unanswered, number.position)
 
 
 def _age_days(case: CaseFacts, today: date) -> int:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, Literal
+
+Mode = Literal["preview", "progressive", "predictive"]
+"""Preview: the operator sees the case, then dials. Progressive: one line for each free operator. Predictive: lines
+are opened ahead of operators who will be free."""
+MODES: Final[tuple[Mode, ...]] = ("preview", "progressive", "predictive")
+
+HARD_CAP: Final = 0.03
+"""Abandoned ÷ (abandoned + handled) over 24 hours; no setting allows more [domain.md: contact policy]."""
 
 LIMITATION_YEARS: Mapping[str, int] = MappingProxyType(
     {
@@ -39,6 +47,7 @@ class Policy:
     Days are 24 hours, except where a docstring of `scheduler.policy` says calendar or business days.
     """
 
+    last_dial_minutes: int = _at_least(10)  # before the hours end
     attempts_per_day: int = _at_most(2, 3)
     attempts_per_7_days: int = _at_most(5, 7)
     attempts_per_campaign: int = _at_most(8)
@@ -50,6 +59,7 @@ class Policy:
     machine_message_gap_hours: int = _at_least(72)
     machine_message_every_days: int = _at_least(7)
     abandoned_gap_hours: int = _at_least(72, 72)
+    abandoned_percent: int = _at_most(3, 3)  # of the answered calls of 24 hours; beyond it the campaign stops
     quiet_days: int = _at_least(7)
     hang_up_unverified_days: int = _at_least(3)
     hang_up_verified_days: int = _at_least(7)
@@ -62,6 +72,8 @@ class Policy:
     promise_horizon_days: int = _at_most(14, 30)
     promise_grace_days: int = _at_least(10)
     broken_promises_to_staff: int = _at_most(2)
+    callback_owner_minutes: int = _at_most(10, 60)  # first the operator who agreed it, then everybody [O]
+    callback_missed_minutes: int = _at_most(30, 120)  # then it stands on the list of missed ones [O]
     ring_seconds: int = _at_least(30, 15)
     call_limit_minutes: int = _at_most(60)  # then a call of unknown fate no longer counts as live [O]
     limitation_years: Mapping[str, int] = field(default_factory=lambda: LIMITATION_YEARS)
@@ -86,6 +98,17 @@ class Policy:
             if (value - now) * directions[name] < 0:
                 raise ValueError(f"{name}: {value} is looser than {now}; a campaign may only be tighter")
         return replace(self, **dict(changes))  # type: ignore[arg-type]
+
+    def tightest(self, changes: Mapping[str, int]) -> Policy:
+        """The tighter of this policy and of what a campaign changed, item by item: the policy may have become tighter
+        than the campaign's since it was planned.
+        """
+        items = {
+            name: (max if tighter > 0 else min)(getattr(self, name), changes[name])
+            for name, tighter, _ in _rules()
+            if name in changes
+        }
+        return replace(self, **items)
 
 
 def _rules() -> list[tuple[str, int, int | None]]:

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 
+from models.base import Instant
 from models.tables import (
+    accounts,
     arrears,
     callbacks,
     calls,
+    campaign_holdouts,
     campaigns,
     cases,
+    contact_rates,
     debtor_phones,
     debtors,
+    dial_stops,
     households,
     payments,
     phone_numbers,
     promises,
+    shifts,
     suppressions,
 )
+from scheduler.calendar import Band
+from scheduler.chances import NO_RATES, DayRates
 from scheduler.facts import Attempt, Callback, CaseFacts, History, Hold, Instalment, NumberFacts
 
 _TENANT = bindparam("m", type_=Integer)
 _CASE = bindparam("case", type_=Integer)
 _HOUSEHOLD = bindparam("household", type_=Integer)
+_NEVER = type_coerce(null(), Instant).label("until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +60,34 @@ class Facts:
     history: History
 
 
+supervised_until = (
+    select(func.max(shifts.c.until))
+    .select_from(
+        shifts.join(
+            accounts,
+            and_(accounts.c.municipality_id == shifts.c.municipality_id, accounts.c.id == shifts.c.account_id),
+        )
+    )
+    .where(
+        shifts.c.municipality_id == campaigns.c.municipality_id,
+        shifts.c.account_id == campaigns.c.supervisor_id,
+        shifts.c.ended_at.is_(None),
+        accounts.c.disabled_at.is_(None),
+    )
+    .correlate(campaigns)
+    .scalar_subquery()
+)
+"""Until when a campaign's supervisor is on shift (R04); NULL: nobody is."""
+
+is_stopped = exists().where(dial_stops.c.municipality_id == _TENANT, dial_stops.c.lifted_at.is_(None))
+"""災害等による全停止: the switch in the database, which every process sees at its next judgement."""
+
+_held_out = exists().where(
+    campaign_holdouts.c.municipality_id == _TENANT,
+    campaign_holdouts.c.campaign_id == bindparam("campaign"),
+    campaign_holdouts.c.case_id == _CASE,
+)
+
 _case = (
     select(
         cases.c.household_id,
@@ -45,9 +96,12 @@ _case = (
         cases.c.status,
         cases.c.payments_as_of,
         debtors.c.is_corporate,
+        debtors.c.birth_date,
         households.c.protected,
         campaigns.c.state,
-        campaigns.c.supervisor_id,
+        supervised_until.label("supervised_until"),
+        is_stopped.label("is_stopped"),
+        _held_out.label("is_held_out"),
     )
     .select_from(
         cases.join(
@@ -88,33 +142,36 @@ _instalments = (
     .order_by(arrears.c.due_on, arrears.c.id)
 )
 
-_holds = select(suppressions.c.since, suppressions.c.until).where(
-    suppressions.c.municipality_id == _TENANT,
-    or_(suppressions.c.case_id == _CASE, suppressions.c.household_id == _HOUSEHOLD),
-    suppressions.c.lifted_at.is_(None),
-)
+AWAITED = ("open", "missed")
+"""The states of a callback that is still waited for."""
 
-_promises = select(promises.c.state, promises.c.due_on, promises.c.judged_at).where(
-    promises.c.municipality_id == _TENANT,
-    promises.c.case_id == _CASE,
-    promises.c.state.in_(("open", "broken")),
-)
-
-_callbacks = (
-    select(callbacks.c.at, func.coalesce(calls.c.closed_at, calls.c.placed_at, calls.c.opened_at).label("asked"))
+_standing = union_all(
+    select(promises.c.state.label("what"), promises.c.due_on.label("day"), promises.c.judged_at.label("at"), _NEVER)
+    .where(promises.c.municipality_id == _TENANT, promises.c.case_id == _CASE)
+    .where(promises.c.state.in_(("open", "broken"))),
+    select(literal_column("'hold'"), null(), suppressions.c.since, suppressions.c.until).where(
+        suppressions.c.municipality_id == _TENANT,
+        or_(suppressions.c.case_id == _CASE, suppressions.c.household_id == _HOUSEHOLD),
+        suppressions.c.lifted_at.is_(None),
+    ),
+    select(
+        literal_column("'callback'"),
+        null(),
+        callbacks.c.at,
+        func.coalesce(calls.c.closed_at, calls.c.placed_at, calls.c.opened_at),
+    )
     .select_from(
         callbacks.join(
             calls,
             and_(calls.c.municipality_id == callbacks.c.municipality_id, calls.c.id == callbacks.c.call_id),
         )
     )
-    .where(callbacks.c.municipality_id == _TENANT, callbacks.c.case_id == _CASE, callbacks.c.state == "open")
-    .order_by(callbacks.c.at.desc())
-    .limit(1)
+    .where(callbacks.c.municipality_id == _TENANT, callbacks.c.case_id == _CASE, callbacks.c.state.in_(AWAITED)),
 )
+"""Promises, holds and awaited callbacks in one statement: every judgement reads them, mostly to find none."""
 
 _numbers = (
-    select(phone_numbers.c.id, phone_numbers.c.status, func.min(debtor_phones.c.position))
+    select(phone_numbers.c.id, phone_numbers.c.status, phone_numbers.c.e164, func.min(debtor_phones.c.position))
     .select_from(
         debtor_phones.join(
             phone_numbers,
@@ -125,25 +182,28 @@ _numbers = (
         )
     )
     .where(debtor_phones.c.municipality_id == _TENANT, debtor_phones.c.debtor_id == bindparam("debtor"))
-    .group_by(phone_numbers.c.id, phone_numbers.c.status)
+    .group_by(phone_numbers.c.id, phone_numbers.c.status, phone_numbers.c.e164)
     .order_by(func.min(debtor_phones.c.position))
 )
 
+ATTEMPT = (
+    func.coalesce(calls.c.placed_at, calls.c.opened_at).label("began"),
+    calls.c.household_id,
+    calls.c.case_id,
+    calls.c.number_id,
+    calls.c.campaign_id,
+    calls.c.disposition,
+    calls.c.attempt,
+    calls.c.direction,
+    calls.c.contact,
+    calls.c.right_party,
+    calls.c.live,
+    calls.c.line_state,
+)
+"""The columns of `calls` that `attempt_of` reads."""
+
 _attempts = (
-    select(
-        func.coalesce(calls.c.placed_at, calls.c.opened_at).label("began"),
-        calls.c.household_id,
-        calls.c.case_id,
-        calls.c.number_id,
-        calls.c.campaign_id,
-        calls.c.disposition,
-        calls.c.attempt,
-        calls.c.direction,
-        calls.c.contact,
-        calls.c.right_party,
-        calls.c.live,
-        calls.c.line_state,
-    )
+    select(*ATTEMPT)
     .where(
         calls.c.municipality_id == _TENANT,
         or_(
@@ -153,6 +213,18 @@ _attempts = (
         calls.c.id != bindparam("except_call"),
     )
     .order_by("began", calls.c.id)
+)
+
+
+_last_day = (
+    select(func.max(contact_rates.c.day))
+    .where(contact_rates.c.municipality_id == _TENANT, contact_rates.c.claim_type == bindparam("claim_type"))
+    .scalar_subquery()
+)
+_rates = select(contact_rates.c.day, contact_rates.c.segment, contact_rates.c.band, contact_rates.c.rate).where(
+    contact_rates.c.municipality_id == _TENANT,
+    contact_rates.c.claim_type == bindparam("claim_type"),
+    contact_rates.c.day == _last_day,
 )
 
 
@@ -173,11 +245,13 @@ def facts_for(
     if row is None:
         raise LookupError(f"no case {case_id}")
     about["household"] = row.household_id
+    rates = rates_of(conn, municipality_id, row.claim_type)
     numbers = tuple(
-        NumberFacts(number_id, status, position)
-        for number_id, status, position in conn.execute(_numbers, {**about, "debtor": row.debtor_id})
+        NumberFacts(number_id, status, position, rates.segment_of(row.birth_date, e164))
+        for number_id, status, e164, position in conn.execute(_numbers, {**about, "debtor": row.debtor_id})
     )
     attempts = _read_attempts(conn, about, numbers, except_call)
+    standing = conn.execute(_standing, about).all()
     case = CaseFacts(
         case_id=case_id,
         household_id=row.household_id,
@@ -188,9 +262,12 @@ def facts_for(
         status=row.status,
         is_corporate=row.is_corporate,
         is_protected=row.protected,
-        holds=tuple(Hold(since, until) for since, until in conn.execute(_holds, about)),
-        callback=_read_callback(conn, about, attempts),
-        **_read_promises(conn, about),
+        is_stopped=bool(row.is_stopped),
+        is_held_out=bool(row.is_held_out),
+        rates=rates.by_cell,
+        holds=tuple(Hold(row.at, row.until) for row in standing if row.what == "hold"),
+        callback=_callback(case_id, [row for row in standing if row.what == "callback"], attempts),
+        **_promise_facts(standing),
         **_campaign_facts(campaign_id, row),
     )
     return Facts(case, numbers, History(attempts))
@@ -201,6 +278,14 @@ def instalments_of(conn: Connection, municipality_id: int, case_id: int) -> tupl
     return _read_instalments(conn, {"m": municipality_id, "case": case_id})
 
 
+def rates_of(conn: Connection, municipality_id: int, claim_type: str) -> DayRates:
+    """The claim type's rates as they were drawn last; none before the first night's work."""
+    rows = conn.execute(_rates, {"m": municipality_id, "claim_type": claim_type}).all()
+    if not rows:
+        return NO_RATES
+    return DayRates(rows[0].day, {(row.segment, Band[row.band.upper()]): row.rate for row in rows})
+
+
 def _read_instalments(conn: Connection, about: dict[str, int]) -> tuple[Instalment, ...]:
     return tuple(Instalment(*each) for each in conn.execute(_instalments, about))
 
@@ -208,36 +293,35 @@ def _read_instalments(conn: Connection, about: dict[str, int]) -> tuple[Instalme
 def _campaign_facts(campaign_id: int, row: Any) -> dict[str, Any]:
     if not campaign_id:
         return {}
-    return {"campaign_state": row.state or "missing", "is_supervised": row.supervisor_id is not None}
+    return {"campaign_state": row.state or "missing", "supervised_until": row.supervised_until}
 
 
-def _read_promises(conn: Connection, about: dict[str, int]) -> dict[str, Any]:
-    rows = conn.execute(_promises, about).all()
-    judged = [row.judged_at for row in rows if row.state == "broken" and row.judged_at is not None]
+def _promise_facts(standing: Sequence[Any]) -> dict[str, Any]:
+    broken = [row.at for row in standing if row.what == "broken"]
     return {
-        "promise_due_on": max((row.due_on for row in rows if row.state == "open"), default=None),
-        "broken_promises": sum(row.state == "broken" for row in rows),
-        "promise_broken_at": max(judged, default=None),
+        "promise_due_on": max((row.day for row in standing if row.what == "open"), default=None),
+        "broken_promises": len(broken),
+        "promise_broken_at": max((at for at in broken if at is not None), default=None),
     }
 
 
-def _read_callback(conn: Connection, about: dict[str, int], attempts: tuple[Attempt, ...]) -> Callback | None:
+def _callback(case_id: int, awaited: Sequence[Any], attempts: tuple[Attempt, ...]) -> Callback | None:
     """The last callback asked for, unless the case was called at its time or later."""
-    row = conn.execute(_callbacks, about).one_or_none()
-    if row is None:
+    row = max(awaited, key=lambda each: each.at, default=None)
+    if row is None or any(a.counts and a.case_id == case_id and a.at >= row.at for a in attempts):
         return None
-    tried = any(a.counts and a.case_id == about["case"] and a.at >= row.at for a in attempts)
-    return None if tried else Callback(row.at, row.asked)
+    return Callback(row.at, row.until)
 
 
 def _read_attempts(
     conn: Connection, about: dict[str, int], numbers: tuple[NumberFacts, ...], except_call: int
 ) -> tuple[Attempt, ...]:
     wanted = {**about, "numbers": [number.number_id for number in numbers], "except_call": except_call}
-    return tuple(_attempt(row) for row in conn.execute(_attempts, wanted))
+    return tuple(attempt_of(row) for row in conn.execute(_attempts, wanted))
 
 
-def _attempt(row: Any) -> Attempt:
+def attempt_of(row: Any) -> Attempt:
+    """A call as the policy sees it; `row` has the columns of ATTEMPT."""
     return Attempt(
         at=row.began,
         household_id=row.household_id,

@@ -23,6 +23,7 @@ class Reason(Enum):
     PROTECTED = ("架電できない世帯です", "the household may not be called")
     SUPPRESSED = ("架電停止中です", "calls to this case are suspended")
     CORPORATE = ("法人には架電しません", "a company is not called")
+    HELD_OUT = ("効果測定の対照群です", "held out of this campaign to measure its effect")
     EXPIRED = ("時効完成予定日を過ぎています（推定を含む）", "past the estimated limitation date")
     NO_REMINDER = ("督促状の発送が確認できません", "no reminder was sent")
     REMINDER_RECENT = ("督促状の発送から日が浅いです", "the reminder was sent too recently")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,14 @@ from models.tables import (
     account_roles,
     accounts,
     arrears,
+    campaigns,
     cases,
     debtor_phones,
     debtors,
     households,
     organisations,
     phone_numbers,
+    shifts,
 )
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -85,6 +87,7 @@ def build(database: Database, clock: SimulatedClock, *, script: Path | None = No
         supervisor = account(conn, contractor, "sv01", "見本 責任", "supervisor", clock.now())
         first = account(conn, ward, "ward01", "見本 職一", "staff", clock.now())
         second = account(conn, ward, "ward02", "見本 職二", "staff", clock.now())
+        on_shift(conn, supervisor, clock.now())
         read_script, report = proved(script or SCRIPTS / "nhi-premium.yaml")
         publish(conn, MUNICIPALITY, read_script, report, by=first, approved_by=second, at=clock.now())
     shelf = Shelf()
@@ -96,6 +99,28 @@ def account(conn: Connection, organisation: int, login: str, name: str, role: st
     one = _insert(conn, accounts, organisation_id=organisation, login=login, display_name=name, created_at=now)
     conn.execute(account_roles.insert().values(municipality_id=MUNICIPALITY, account_id=one, role=role))
     return one
+
+
+def on_shift(conn: Connection, supervisor: int, now: datetime, hours: int = 24 * 365) -> None:
+    """The supervisor is on shift from now on, for as long as a test may last."""
+    _insert(conn, shifts, account_id=supervisor, began_at=now, until=now + timedelta(hours=hours))
+
+
+def running_campaign(conn: Connection, world: World) -> None:
+    """Campaign 1, of whoever supervises, without a plan: what is put into its queue is dealt."""
+    conn.execute(
+        campaigns.insert().values(
+            municipality_id=MUNICIPALITY,
+            id=1,
+            name="見本",
+            claim_type="national_health_insurance",
+            script_hash=world.script_hash,
+            state="running",
+            supervisor_id=world.supervisor,
+            created_at=world.clock.now(),
+            created_by=world.supervisor,
+        )
+    )
 
 
 @dataclass(frozen=True)

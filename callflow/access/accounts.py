@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,12 +11,13 @@ from typing import Literal
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
+from callflow.access.auditlog import audit
 from callflow.errors import InputError, NotFoundError, RefusedError, Where
 from models.ids import new_id
 from models.people import ROLES
-from models.tables import account_roles, accounts, audit_events, municipalities, organisations, sessions
+from models.tables import account_roles, accounts, municipalities, organisations, sessions
 
 Kind = Literal["contractor", "ward"]
 
@@ -46,6 +48,7 @@ class Account:
     kind: Kind
     roles: tuple[str, ...]
     has_password: bool
+    has_code: bool  # a second factor
     disabled_at: datetime | None
 
     @property
@@ -78,6 +81,7 @@ class Accounts:
         if not roles:
             raise _wrong("role", "役割がありません", f"使えるもの: {'・'.join(ROLES)}")
         organisation_id, kind = self._organisation(organisation or _usual_kind(roles[0]))
+        self._must_run(by, kind)
         for role in roles:
             _fits(role, kind)
         if self._id_of(login) is not None:
@@ -94,8 +98,7 @@ class Accounts:
                 created_at=self._now,
             )
         )
-        rows = [{**own, "account_id": new, "role": role} for role in dict.fromkeys(roles)]
-        self._conn.execute(account_roles.insert(), rows)
+        self._give(new, roles)
         self._record(by, "user:add", new, fields=",".join(dict.fromkeys(roles)))
         return new
 
@@ -103,7 +106,7 @@ class Accounts:
         """Every account, by login."""
         a, o = accounts.c, organisations.c
         rows = self._conn.execute(
-            select(a.id, a.login, a.display_name, a.password_hash, a.disabled_at, o.name, o.kind)
+            select(a.id, a.login, a.display_name, a.password_hash, a.totp_secret, a.disabled_at, o.name, o.kind)
             .join(organisations, (o.municipality_id == a.municipality_id) & (o.id == a.organisation_id))
             .where(a.municipality_id == self._municipality_id)
             .order_by(a.login)
@@ -118,10 +121,19 @@ class Accounts:
                 row.kind,
                 roles.get(row.id, ()),
                 row.password_hash is not None,
+                row.totp_secret is not None,
                 row.disabled_at,
             )
             for row in rows
         ]
+
+    def organisations(self) -> list[tuple[str, Kind]]:
+        """Name and kind of each, in the order in which they came."""
+        o = organisations.c
+        rows = self._conn.execute(
+            select(o.name, o.kind).where(o.municipality_id == self._municipality_id).order_by(o.id)
+        )
+        return [(row.name, row.kind) for row in rows]
 
     def named(self, login: str) -> Account:
         """Raises NotFoundError."""
@@ -132,23 +144,80 @@ class Accounts:
 
     def disable(self, login: str, *, by: int) -> None:
         """The account acts no more; its past acts stay. Raises RefusedError for one's own or the last admin."""
-        account = self.named(login)
+        account = self._to_run(login, by)
         if not account.active:
             return
         if account.id == by:
             raise RefusedError("自分自身は無効にできません", mend="ほかの管理者が行ってください")
-        others = [each for each in self.all() if each.active and each.id != account.id and "admin" in each.roles]
-        if not others:
+        if self._is_last_admin(account):
             raise RefusedError("最後の管理者は無効にできません", mend="先に別の管理者を加えてください")
         self._change(account.id, disabled_at=self._now)
         self._end_sessions(account.id)
         self._record(by, "user:disable", account.id)
 
+    def enable(self, login: str, *, by: int) -> None:
+        """The account may act again, with the password and the roles that it had."""
+        account = self._to_run(login, by)
+        if account.active:
+            return
+        self._change(account.id, disabled_at=None)
+        self._record(by, "user:enable", account.id)
+
+    def set_roles(self, login: str, roles: tuple[str, ...], *, by: int) -> None:
+        """Exactly these roles from now on; every session ends, so that what was allowed before is not open still.
+
+        Raises InputError for none or one that does not fit the organisation, RefusedError where nobody would be left
+        to administer, or for one's own administration."""
+        account = self._to_run(login, by)
+        wanted = tuple(dict.fromkeys(roles))
+        if not wanted:
+            raise _wrong("role", "役割がありません", f"使えるもの: {'・'.join(ROLES_OF[account.kind])}")
+        for role in wanted:
+            _fits(role, account.kind)
+        if "admin" in account.roles and "admin" not in wanted:
+            if account.id == by:
+                raise RefusedError("自分の管理者の役割は外せません", mend="ほかの管理者が行ってください")
+            if self._is_last_admin(account):
+                raise RefusedError("最後の管理者の役割は外せません", mend="先に別の管理者を加えてください")
+        if set(wanted) == set(account.roles):
+            return
+        own = (account_roles.c.municipality_id == self._municipality_id) & (account_roles.c.account_id == account.id)
+        self._conn.execute(delete(account_roles).where(own))
+        self._give(account.id, wanted)
+        self._end_sessions(account.id)
+        self._record(by, "user:roles", account.id, fields=",".join(wanted))
+
+    def reset_code(self, login: str, *, by: int) -> None:
+        """Takes the second factor away: the person logs in with the password and may set up another."""
+        account = self._to_run(login, by)
+        self._change(account.id, totp_secret=None, totp_step=0)
+        self._end_sessions(account.id)
+        self._record(by, "user:reset_code", account.id)
+
+    def set_subject(self, login: str, subject: str, *, by: int) -> None:
+        """Who the ward's own provider says it is; empty: nobody. Raises InputError for one that somebody else has."""
+        account = self._to_run(login, by)
+        other = select(accounts.c.id).where(
+            accounts.c.municipality_id == self._municipality_id,
+            accounts.c.oidc_subject == subject,
+            accounts.c.id != account.id,
+        )
+        if len(subject) > 255 or (subject and self._conn.execute(other).first() is not None):
+            raise _wrong("subject", "この識別子は使えません", "255字までで、ほかの利用者に結び付いていないもの")
+        self._change(account.id, oidc_subject=subject or None)
+        self._end_sessions(account.id)
+        self._record(by, "user:subject", account.id)
+
+    def set_code(self, account_id: int, secret: str, step: int) -> None:
+        """A person's own second factor: the secret, and the step of the code that proved it."""
+        self._change(account_id, totp_secret=secret, totp_step=step)
+        self._record(account_id, "user:code", account_id)
+
     def set_password(self, login: str, password: str, *, by: int | None, once: bool = False) -> None:
         """Stores argon2id of it; every session ends. `once`: to be changed at the next login.
 
         Raises InputError for a password that is too short or holds the login."""
-        account = self.named(login)
+        account = self._to_run(login, by)
         if len(password) < SHORTEST_PASSWORD or login in password.lower():
             raise _wrong(
                 "password", "このパスワードは使えません", f"{SHORTEST_PASSWORD}字以上で、ログイン名を含まないもの"
@@ -156,6 +225,25 @@ class Accounts:
         self._change(account.id, password_hash=_hasher().hash(password), password_once=once)
         self._end_sessions(account.id)
         self._record(by, "user:password", account.id)
+
+    def _to_run(self, login: str, by: int | None) -> Account:
+        account = self.named(login)
+        if account.id != by:
+            self._must_run(by, account.kind)
+        return account
+
+    def _must_run(self, by: int | None, kind: Kind) -> None:
+        """An administrator of the contractor makes nobody of the ward, who would see what the contractor may not."""
+        who = None if by is None else acting(self._conn, self._municipality_id, by)
+        if who is not None and who.kind == "contractor" and kind == "ward":
+            raise RefusedError("受託者の管理者は、区の利用者を変えられません", mend="区の管理者に頼んでください")
+
+    def _is_last_admin(self, account: Account) -> bool:
+        return not any(each.active and each.id != account.id and "admin" in each.roles for each in self.all())
+
+    def _give(self, account_id: int, roles: tuple[str, ...]) -> None:
+        own = {"municipality_id": self._municipality_id, "account_id": account_id}
+        self._conn.execute(account_roles.insert(), [{**own, "role": role} for role in dict.fromkeys(roles)])
 
     def _end_sessions(self, account_id: int) -> None:
         s = sessions.c
@@ -201,6 +289,33 @@ class Accounts:
         audit(self._conn, self._municipality_id, self._now, by, verb, f"account:{account_id}", fields=fields)
 
 
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts: an account that may log in, with the kind of its organisation and its roles."""
+
+    login: str
+    kind: Kind
+    roles: frozenset[str]
+
+
+def acting(conn: Connection, municipality_id: int, account_id: int) -> Acting | None:
+    """The account of that id; None if there is none or it is disabled."""
+    a, o, r = accounts.c, organisations.c, account_roles.c
+    rows = conn.execute(
+        select(a.login, o.kind, r.role)
+        .join(organisations, (o.municipality_id == a.municipality_id) & (o.id == a.organisation_id))
+        .join(account_roles, (r.municipality_id == a.municipality_id) & (r.account_id == a.id))
+        .where(a.municipality_id == municipality_id, a.id == account_id, a.disabled_at.is_(None))
+    ).all()
+    return Acting(rows[0].login, rows[0].kind, frozenset(row.role for row in rows)) if rows else None
+
+
+def one_time_password() -> str:
+    """To be told to a person once: 16 letters and digits that nobody mistakes for another, in groups."""
+    letters = [secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(16)]
+    return "-".join("".join(letters[first : first + 4]) for first in range(0, 16, 4))
+
+
 def ensure_municipality(conn: Connection, code: str, ward: str, company: str) -> int:
     """The municipality's id. It and its organisations are added where missing; a new company joins the old ones."""
     m = municipalities.c
@@ -241,32 +356,6 @@ def password_fits(stored: str | None, password: str) -> bool:
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
-
-
-def audit(
-    conn: Connection,
-    municipality_id: int,
-    at: datetime,
-    actor_id: int | None,
-    verb: str,
-    thing: str,
-    *,
-    purpose: str = "",
-    fields: str = "",
-) -> None:
-    """Puts an act on the record. `verb`: `user:add`; `thing`: `account:12`, never a name; `fields`: names only."""
-    conn.execute(
-        audit_events.insert().values(
-            municipality_id=municipality_id,
-            id=new_id(conn, audit_events, municipality_id),
-            at=at,
-            actor_id=actor_id,
-            verb=verb,
-            object=thing,
-            purpose=purpose,
-            fields=fields,
-        )
-    )
 
 
 def _fits(role: str, kind: Kind) -> None:

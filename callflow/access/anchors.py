@@ -28,17 +28,20 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from sqlalchemy import Connection, Select, select, text, union_all
+from sqlalchemy import Connection, Select, func, select, text, union_all
 
 from callflow.clock import TOKYO
+from callflow.durable import flush
 from callflow.errors import ConfigError, InputError, TryLaterError
-from models.tables import calls, municipalities
+from models.tables import audit_events, calls, municipalities
 
 SETTLED = timedelta(minutes=5)
 """What was written this long before an anchor is surely committed and stands in it: longer than any transaction and
 any difference between the clocks of two hosts."""
 
 PUBLIC_KEY = "anchors.pub"
+COVERED = ["audit", "call"]
+"""The kinds of chains that an anchor covers, in the order in which its leaves stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ class Tree:
 
 
 def anchor(conn: Connection, folder: Path, key_path: Path, now: datetime) -> Anchored:
-    """Writes the next anchor of all municipalities' calls into `folder`.
+    """Writes the next anchor of all municipalities' calls and acts into `folder`.
 
-    Its cost follows what changed since the last anchor: calls that are live, that ended or were corrected. Raises
-    ConfigError without a usable key, InputError if the last anchor cannot be read, TryLaterError while another
-    process writes one.
+    Its cost follows what changed since the last anchor: calls that are live, that ended or were corrected, and the
+    acts since. Raises ConfigError without a usable key, InputError if the last anchor cannot be read, TryLaterError
+    while another process writes one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
@@ -89,13 +92,14 @@ def anchor(conn: Connection, folder: Path, key_path: Path, now: datetime) -> Anc
         key = _key(key_path, folder, first=last is None)
         number = last["number"] + 1 if last else 1
         name = f"{number:06}-{now.astimezone(TOKYO):%Y-%m-%d}"
-        tree = _write_leaves(conn, folder / f"{name}.leaves", _instant(last["complete_until"]) if last else None)
+        tree = _write_leaves(conn, folder / f"{name}.leaves", {kind: _covered_until(last, kind) for kind in COVERED})
         body: dict[str, Any] = {
             "number": number,
             "date": f"{now.astimezone(TOKYO):%Y-%m-%d}",
             "created_at": _stamp(now),
             "complete_until": _stamp(now - SETTLED),
             "previous": _digest(last) if last else "",
+            "covers": COVERED,
             "leaves": tree.count,
             "root": tree.root().hex(),
         }
@@ -119,16 +123,40 @@ def changed_since(municipality_id: int, since: datetime | None) -> Select[Any]:
     return select(changed).order_by(changed.c.id + 0)  # ordered by `id` alone, SQLite would walk the whole table
 
 
-def _write_leaves(conn: Connection, path: Path, since: datetime | None) -> Tree:
+def acted_since(municipality_id: int, since: datetime | None) -> Select[Any]:
+    """The ends of the chains of acts that grew at or after `since`, by chain; in one statement, so of one moment."""
+    e, later = audit_events.c, audit_events.alias("later").c
+    ends = select(e.chain, func.max(e.seq).label("seq")).where(e.municipality_id == municipality_id).group_by(e.chain)
+    if since is not None:
+        grown = select(later.chain).where(later.municipality_id == municipality_id, later.at >= since)
+        ends = ends.where(e.chain.in_(grown))
+    last = ends.subquery("last")
+    return (
+        select(e.chain, e.seq, e.hash)
+        .join(last, (last.c.chain == e.chain) & (last.c.seq == e.seq))
+        .where(e.municipality_id == municipality_id)
+        .order_by(e.chain)
+    )
+
+
+def _write_leaves(conn: Connection, path: Path, since: dict[str, datetime | None]) -> Tree:
     tree = Tree()
     conn = conn.execution_options(yield_per=5_000)
+    grown = {"audit": acted_since, "call": changed_since}
     with _replacing(path) as file:
-        for municipality in conn.execute(select(municipalities.c.id).order_by(municipalities.c.id)).scalars().all():
-            for call_id, count, head in conn.execute(changed_since(municipality, since)):
-                line = f"call/{municipality}/{call_id} {count} {(head or b'').hex()}"
-                tree.add(line.replace(" ", "\n").encode())
-                file.write(line + "\n")
+        found = conn.execute(select(municipalities.c.id).order_by(municipalities.c.id)).scalars().all()
+        for kind in COVERED:
+            for municipality in found:
+                for chain, count, head in conn.execute(grown[kind](municipality, since[kind])):
+                    line = f"{kind}/{municipality}/{chain} {count} {(head or b'').hex()}"
+                    tree.add(line.replace(" ", "\n").encode())
+                    file.write(line + "\n")
     return tree
+
+
+def _covered_until(last: dict[str, Any] | None, kind: str) -> datetime | None:
+    """Up to when the last anchor covers a kind of chains; None: not at all. Early ones covered calls alone."""
+    return _instant(last["complete_until"]) if last and kind in last.get("covers", ["call"]) else None
 
 
 def _last(folder: Path) -> dict[str, Any] | None:
@@ -199,11 +227,7 @@ def _replacing(path: Path) -> Iterator[Any]:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush(path.parent)
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, insert, select, update
 
-from callflow.access.accounts import Kind, audit
-from models.tables import account_roles, accounts, calls, is_live, login_failures, organisations, sessions
+from callflow.access.accounts import Kind
+from callflow.access.auditlog import audit
+from callflow.access.preferences import Preferences, preferences_of
+from models.tables import account_roles, accounts, calls, is_live, login_failures, organisations, preferences, sessions
 
 SEEN_EVERY = timedelta(seconds=20)
 """A session's last use is written at most this often, so that a page costs no commit."""
@@ -52,12 +54,14 @@ class Session:
     terminal: str
     locked: bool
     password_once: bool
+    needs_code: bool
     seen_at: datetime
+    preferences: Preferences
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why nobody was let in: `wrong` (name, password or code), `wait` (too many tries)."""
+    """Why nobody was let in: `wrong` (name, password or code), `wait` (too many tries), `other` (not their lock)."""
 
     why: str
     wait: timedelta = timedelta(0)
@@ -107,23 +111,86 @@ def log_in(
     return _begin(conn, municipality_id, account.id, terminal, now)
 
 
-def find(conn: Connection, municipality_id: int, token: str, now: datetime, limits: Limits) -> Session | None:
-    """The session of a token, if it still holds; None otherwise. `locked` where it was, or stood unused too long."""
-    s, a, o = sessions.c, accounts.c, organisations.c
-    row = conn.execute(
+def log_in_by_subject(
+    conn: Connection, municipality_id: int, subject: str, terminal: str, now: datetime, *, mfa: bool, unlocks: int = 0
+) -> str | Denied:
+    """The new session of whom the provider named, or why not. Its second factor is asked for where there is one and
+    the provider did not ask for one itself (`mfa`). The same answer for an unknown subject and a disabled account.
+
+    `unlocks`: the account whose locked screen this opens, in place of its session; `other` if it is not theirs.
+    """
+    a = accounts.c
+    account = conn.execute(
+        select(a.id, a.totp_secret).where(
+            a.municipality_id == municipality_id, a.oidc_subject == subject, a.disabled_at.is_(None)
+        )
+    ).one_or_none()
+    if account is None:
+        audit(conn, municipality_id, now, None, "session:refused", f"terminal:{terminal}"[:64])
+        return Denied("wrong")
+    if unlocks not in (0, account.id):
+        audit(conn, municipality_id, now, account.id, "session:refused", f"terminal:{terminal}"[:64])
+        return Denied("other")
+    s = sessions.c
+    open_ = (s.municipality_id == municipality_id, s.account_id == account.id, s.ended_at.is_(None))
+    language = conn.execute(select(s.language).where(*open_).limit(1)).scalar() if unlocks else None
+    end_sessions(conn, municipality_id, account.id, "rotated" if unlocks else "elsewhere", now)
+    verb = "session:unlock" if unlocks else "session:begin"
+    audit(conn, municipality_id, now, account.id, verb, f"account:{account.id}", purpose="oidc")
+    token = _begin(conn, municipality_id, account.id, terminal, now, language or "ja")
+    if account.totp_secret is not None and not mfa:
+        here = (sessions.c.municipality_id == municipality_id) & (sessions.c.token_hash == _hash(token))
+        conn.execute(update(sessions).where(here).values(code_asked_at=now))
+    return token
+
+
+def second_factor(conn: Connection, municipality_id: int, session: Session, code: str, now: datetime) -> Denied | None:
+    """Opens a session that waits for its second factor; failures count as those of a login."""
+    wait = waits(conn, municipality_id, session.login, session.terminal, now)
+    if wait > timedelta(0):
+        return Denied("wait", wait)
+    a = accounts.c
+    account = conn.execute(
+        select(accounts).where(a.municipality_id == municipality_id, a.id == session.account_id)
+    ).one()
+    if not _code_fits(conn, account, code, now):
+        for subject in _subjects(session.login, session.terminal):
+            _failed(conn, municipality_id, subject, now)
+        return Denied("wrong")
+    conn.execute(update(sessions).where(_is(municipality_id, session)).values(code_asked_at=None, seen_at=now))
+    return None
+
+
+def _found() -> Select[Any]:
+    s, a, o, p = sessions.c, accounts.c, organisations.c, preferences.c
+    return (
         select(
             *(s.token_hash, s.csrf, s.account_id, s.language, s.terminal, s.created_at, s.seen_at, s.locked_at),
+            s.code_asked_at,
             *(a.login, a.display_name, a.password_once, o.name.label("organisation"), o.kind),
+            *(p.keys_off, p["keys"].label("own_keys"), p.theme, p.size),
         )
         .join(accounts, (a.municipality_id == s.municipality_id) & (a.id == s.account_id))
         .join(organisations, (o.municipality_id == a.municipality_id) & (o.id == a.organisation_id))
+        .outerjoin(preferences, (p.municipality_id == s.municipality_id) & (p.account_id == s.account_id))
         .where(
-            s.municipality_id == municipality_id,
-            s.token_hash == _hash(token),
+            s.municipality_id == bindparam("m"),
+            s.token_hash == bindparam("token"),
             s.ended_at.is_(None),
             a.disabled_at.is_(None),
         )
-    ).one_or_none()
+    )
+
+
+_FOUND = _found()  # asked for every page: built once
+_ROLES = select(account_roles.c.role).where(
+    account_roles.c.municipality_id == bindparam("m"), account_roles.c.account_id == bindparam("account")
+)
+
+
+def find(conn: Connection, municipality_id: int, token: str, now: datetime, limits: Limits) -> Session | None:
+    """The session of a token, if it still holds; None otherwise. `locked` where it was, or stood unused too long."""
+    row = conn.execute(_FOUND, {"m": municipality_id, "token": _hash(token)}).one_or_none()
     if row is None or now >= row.created_at + limits.absolute:
         return None
     idle = now - row.seen_at
@@ -131,11 +198,7 @@ def find(conn: Connection, municipality_id: int, token: str, now: datetime, limi
         idle = timedelta(0)
     if idle >= limits.end:
         return None
-    roles = conn.execute(
-        select(account_roles.c.role).where(
-            account_roles.c.municipality_id == municipality_id, account_roles.c.account_id == row.account_id
-        )
-    ).scalars()
+    roles = conn.execute(_ROLES, {"m": municipality_id, "account": row.account_id}).scalars()
     return Session(
         token_hash=row.token_hash,
         csrf=row.csrf,
@@ -149,7 +212,9 @@ def find(conn: Connection, municipality_id: int, token: str, now: datetime, limi
         terminal=row.terminal,
         locked=row.locked_at is not None or idle >= limits.lock,
         password_once=row.password_once,
+        needs_code=row.code_asked_at is not None,
         seen_at=row.seen_at,
+        preferences=preferences_of(row.keys_off, row.own_keys, row.theme, row.size),
     )
 
 
@@ -164,8 +229,9 @@ def lock(conn: Connection, municipality_id: int, session: Session, now: datetime
     audit(conn, municipality_id, now, session.account_id, "session:lock", f"account:{session.account_id}")
 
 
-def unlock(conn: Connection, municipality_id: int, session: Session, now: datetime, *, fits: bool) -> Denied | None:
-    """Opens a locked session if the password was right; failures count as those of a login."""
+def confirm(conn: Connection, municipality_id: int, session: Session, now: datetime, *, fits: bool) -> Denied | None:
+    """Whether the person of a session proved again who they are (`accounts.password_fits`); failures count as those
+    of a login."""
     wait = waits(conn, municipality_id, session.login, session.terminal, now)
     if wait > timedelta(0):
         return Denied("wait", wait)
@@ -173,6 +239,14 @@ def unlock(conn: Connection, municipality_id: int, session: Session, now: dateti
         for subject in _subjects(session.login, session.terminal):
             _failed(conn, municipality_id, subject, now)
         return Denied("wrong")
+    return None
+
+
+def unlock(conn: Connection, municipality_id: int, session: Session, now: datetime, *, fits: bool) -> Denied | None:
+    """Opens a locked session if the password was right."""
+    denied = confirm(conn, municipality_id, session, now, fits=fits)
+    if denied is not None:
+        return denied
     conn.execute(update(sessions).where(_is(municipality_id, session)).values(locked_at=None, seen_at=now))
     audit(conn, municipality_id, now, session.account_id, "session:unlock", f"account:{session.account_id}")
     return None
@@ -242,17 +316,25 @@ def _code_fits(conn: Connection, account: Row[Any], code: str, now: datetime) ->
     """Whether the one-time code is right and was not used before; true for an account without one."""
     if account.totp_secret is None:
         return True
-    totp = pyotp.TOTP(account.totp_secret)
+    step = step_of(account.totp_secret, code, now, after=account.totp_step)
+    if step is None:
+        return False
+    conn.execute(
+        update(accounts)
+        .where(accounts.c.municipality_id == account.municipality_id, accounts.c.id == account.id)
+        .values(totp_step=step)
+    )
+    return True
+
+
+def step_of(secret: str, code: str, now: datetime, *, after: int = 0) -> int | None:
+    """The time step whose code this is, of the steps about now and later than `after`; None if it is wrong or used."""
+    totp = pyotp.TOTP(secret)
     current = int(now.timestamp()) // TOTP_SECONDS
     for step in (current - 1, current, current + 1):
-        if step > account.totp_step and secrets.compare_digest(totp.at(step * TOTP_SECONDS), code.strip()):
-            conn.execute(
-                update(accounts)
-                .where(accounts.c.municipality_id == account.municipality_id, accounts.c.id == account.id)
-                .values(totp_step=step)
-            )
-            return True
-    return False
+        if step > after and secrets.compare_digest(totp.at(step * TOTP_SECONDS).encode(), code.strip().encode()):
+            return step
+    return None
 
 
 def _wait(conn: Connection, municipality_id: int, subject: str, now: datetime) -> timedelta:

@@ -8,19 +8,23 @@ import typer
 from sqlalchemy import select
 
 from callflow import calllog
-from callflow.access.accounts import audit
+from callflow.access import replays
+from callflow.access.views import Viewer
 from callflow.calllog import KIND_LABELS
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
 from callflow.effects import EFFECT_LABELS
 from callflow.errors import InputError, NotFoundError
-from callflow.playback import Scene, Verdict, scenes, verify_all, verify_call
+from callflow.playback import Scene, Verdict, against_records, scenes, verify_all, verify_call
 from models.tables import calls
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="通話の記録（the log of calls）")
 Call = Annotated[str, typer.Argument(help="通話の番号、または last", metavar="CALL")]
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
+Purpose = Annotated[
+    str, typer.Option("--purpose", metavar="PURPOSE", help=f"なぜ見るか。記録に残る: {'、'.join(replays.PURPOSES)}")
+]
 
 
 @app.command("list")
@@ -31,7 +35,10 @@ def list_(
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """通話を新しい順に。名前も電話番号も出さない。"""
+    """通話を新しい順に。名前も電話番号も出さない。
+
+    例: callflow call list --disposition PP -n 20
+    """
     here: Context = ctx.obj
     c = calls.c
     query = select(c.id, c.opened_at, c.case_id, c.disposition, c.party, c.event_count, c.line_state, c.live)
@@ -52,9 +59,12 @@ def list_(
 
 
 @app.command()
-def show(ctx: typer.Context, call: Call, as_json: AsJson = False) -> None:
-    """一つの通話の記録を、出来事の順に。"""
-    _, call_id, found = _opened(ctx, call, "call:show")
+def show(ctx: typer.Context, call: Call, purpose: Purpose = "quality", as_json: AsJson = False) -> None:
+    """一つの通話の記録を、出来事の順に。
+
+    例: callflow --as lead01 call show 12 --purpose complaint
+    """
+    _, call_id, found = _opened(ctx, call, purpose)
     lines = [f"通話 {call_id}"]
     for scene in found:
         event = scene.event
@@ -64,11 +74,16 @@ def show(ctx: typer.Context, call: Call, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def replay(ctx: typer.Context, call: Call, as_json: AsJson = False) -> None:
-    """通話をあったとおりに一行ずつ再生し、公開された台本から同じ結果になることを確かめる。"""
-    here, call_id, found = _opened(ctx, call, "call:replay")
+def replay(ctx: typer.Context, call: Call, purpose: Purpose = "quality", as_json: AsJson = False) -> None:
+    """通話をあったとおりに一行ずつ再生し、公開された台本から同じ結果になることを確かめる。
+
+    例: callflow --as lead01 call replay last
+    """
+    here, call_id, found = _opened(ctx, call, purpose)
     with here.database.read() as conn:
-        verdict = verify_call(conn, here.shelf, here.municipality_id, call_id)
+        (verdict,) = against_records(
+            conn, here.municipality_id, [verify_call(conn, here.shelf, here.municipality_id, call_id)]
+        )
     lines = [f"通話 {call_id}", *(line for scene in found for line in _spoken(scene)), "", _verdict(verdict)]
     data = {"call": call_id, "events": [_event(scene) for scene in found], "proved": verdict.proved}
     say(lines, {**data, "fault": verdict.fault, "seq": verdict.seq}, as_json=as_json)
@@ -80,19 +95,27 @@ def replay(ctx: typer.Context, call: Call, as_json: AsJson = False) -> None:
 def verify(
     ctx: typer.Context,
     call: Annotated[str, typer.Argument(help="通話の番号、last、なければすべて", metavar="[CALL]")] = "",
+    states: Annotated[bool, typer.Option("--states", help="連鎖・状態・結果だけを、速く")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """連鎖が切れていないこと、台本から同じ状態・台詞・効果になることを確かめる。"""
+    """連鎖が切れていないこと、台本から同じ状態・台詞・効果になることを確かめる。
+
+    例: callflow call verify / callflow call verify 12 / callflow call verify --states --json
+    """
     here: Context = ctx.obj
     with here.database.read() as conn:
         if call:
             one = _call_id(here, call)
-            verdicts = [verify_call(conn, here.shelf, here.municipality_id, one)]
+            found = iter([verify_call(conn, here.shelf, here.municipality_id, one, states_only=states)])
         else:
-            verdicts = list(verify_all(conn, here.shelf, here.municipality_id))
+            found = verify_all(conn, here.shelf, here.municipality_id, states_only=states)
+        verdicts = list(against_records(conn, here.municipality_id, found))
     broken = [verdict for verdict in verdicts if not verdict.proved]
-    lines = [_verdict(verdict) for verdict in broken]
-    lines.append(f"{len(verdicts)} 件中 {len(verdicts) - len(broken)} 件を証明しました")
+    gone = [verdict for verdict in verdicts if verdict.proved and verdict.erased]
+    lines = [_verdict(verdict) for verdict in [*broken, *(gone if call else [])]]
+    what = "の連鎖と状態" if states else ""
+    also = f"（うち {len(gone):,} 件は、規則により消去済みの内容を除く）" if gone else ""
+    lines.append(f"{len(verdicts)} 件中 {len(verdicts) - len(broken)} 件{what}を証明しました{also}")
     data = {
         "calls": len(verdicts),
         "proved": len(verdicts) - len(broken),
@@ -103,13 +126,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def _opened(ctx: typer.Context, call: str, verb: str) -> tuple[Context, int, list[Scene]]:
-    """A call's scenes. Who looks is on record before anything is shown (fails closed)."""
+def _opened(ctx: typer.Context, call: str, purpose: str) -> tuple[Context, int, list[Scene]]:
+    """A call's scenes, for whom the replay page would show them too; who looks and why is on record before."""
     here: Context = ctx.obj
     here.actor.must_be("supervisor", "staff", "auditor")
-    call_id = _call_id(here, call)
-    with here.database.write() as conn:
-        audit(conn, here.municipality_id, here.clock.now(), here.actor.id, verb, f"call:{call_id}")
+    viewer = Viewer(here.actor.id, here.actor.roles, here.actor.organisation_kind)
+    call_id, now = _call_id(here, call), here.clock.now()
+    replays.give_purpose(here.database, here.municipality_id, viewer, call_id, purpose, "", now)
+    replays.see_call(here.database, here.municipality_id, viewer, call_id, now)
     with here.database.read() as conn:
         return here, call_id, scenes(conn, here.shelf, here.municipality_id, call_id)
 
@@ -178,5 +202,7 @@ def _verdict(verdict: Verdict) -> str:
     if verdict.erased:
         return f"通話 {verdict.call_id}: 規則 {verdict.erased} により消去済み、連鎖は無傷"
     if verdict.proved:
-        return f"通話 {verdict.call_id}: 証明できました（記録 {verdict.events} 件、連鎖・状態・台詞・効果とも一致）"
-    return f"通話 {verdict.call_id}: 通番 {verdict.seq} で合いません: {verdict.fault}"
+        all_of_it = "連鎖・状態・台詞・効果・案件の記録とも一致"
+        return f"通話 {verdict.call_id}: 証明できました（記録 {verdict.events} 件、{all_of_it}）"
+    place = f"通番 {verdict.seq} で" if verdict.seq else ""
+    return f"通話 {verdict.call_id}: {place}合いません: {verdict.fault}"

@@ -1,21 +1,44 @@
-"""`callflow campaign`: plans campaigns and lets them run, pause and stop."""
+"""`callflow campaign`: lets campaigns be approved, run, pause and stop; who watches over them; what was planned."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
-from callflow.campaigns import Campaigns, Draft, Plan
-from callflow.cli.campaign_words import campaign_data, head_line, plan_lines, progress_data, progress_lines
+from callflow.campaigns import Campaigns, Plan, rules_of
+from callflow.cli import campaign_plan
+from callflow.cli.campaign_words import (
+    approval_line,
+    campaign_data,
+    campaign_lines,
+    head_line,
+    ledger_lines,
+    progress_data,
+    progress_lines,
+    shift_line,
+    still_lines,
+    stop_lines,
+)
 from callflow.cli.context import Context
 from callflow.cli.output import say
+from callflow.clock import TOKYO
+from callflow.dayplan import year_of
 from callflow.errors import InputError, NotFoundError, UsageError, Where
+from callflow.holdout import held_out
+from callflow.oversight import Oversight
 from callflow.progress import progress
-from models.cases import CLAIM_TYPES
-from models.tables import accounts, script_versions
+from callflow.standstill import standstill
+from models.database import Database
+from models.tables import accounts
+from scheduler.budgets import fiscal_year
+from scheduler.calendar import tokyo_date
+from scheduler.verdict import Block
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,132 +46,315 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="キャンペーンの計画と運転（plan and run campaigns）",
 )
+shift = typer.Typer(no_args_is_help=True, help="業務責任者の勤務。勤務中の間だけキャンペーンが動く")
 
 Named = Annotated[str, typer.Argument(help="キャンペーンの番号か名前", metavar="CAMPAIGN")]
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="できるかどうかだけを確かめ、何も書かない")]
 Reason = Annotated[str, typer.Option("--reason", help="理由（記録に残ります）")]
+Supervisor = Annotated[str, typer.Option("--supervisor", help="勤務中の業務責任者のログイン名")]
+
+app.command()(campaign_plan.plan)
 
 
 @app.command()
-def plan(
-    ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="新しい名前。既にある名前なら計画し直し、架電できるようになった案件を加える")
-    ],
-    claim_type: Annotated[str, typer.Option("--claim-type", help="・".join(CLAIM_TYPES))] = "",
-    script: Annotated[str, typer.Option("--script", help="公開した台本の名前（最新の版）")] = "",
-    setting: Annotated[list[str] | None, typer.Option("--set", help="台本の設定 名前=値。何度でも")] = None,
-    policy: Annotated[list[str] | None, typer.Option("--policy", help="規則をより厳しく 名前=数。何度でも")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="数えるだけで何も書かない")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """案件を数えて除外し、残りを待ち行列に入れる。
+def approve(ctx: typer.Context, campaign: Named, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """計画を承認する。区の職員で、計画した本人ではない者だけ。
 
-    例: callflow campaign plan 11月の架電 --claim-type national_health_insurance --script nhi-premium
+    例: callflow --as ward02 campaign approve 11月の架電
     """
-    here = _acting(ctx)
-    with here.database.read() if dry_run else here.database.write() as conn:
-        desk = _desk(here, conn)
-        known = _known(desk, name)
-        kind = known.claim_type if known is not None else _claim_type(claim_type)
-        rules = here.rules(kind)
-        if dry_run:
-            counted, row, added = desk.count(kind, rules), known, 0
-        elif known is not None:
-            counted, added = desk.replan(known.id, rules, here.actor_id)
-            row = desk.get(known.id)
-        else:
-            script_hash = _script_hash(conn, here.municipality_id, script)
-            chosen = _settings(here, conn, script_hash, _pairs("set", setting))
-            draft = Draft(name, kind, script_hash, chosen, _numbers(policy))
-            campaign_id, counted = desk.create(draft, rules, here.actor_id)
-            row, added = desk.get(campaign_id), counted.included
-    done = "試算です。何も書いていません" if dry_run else f"待ち行列に {added:,} 件を加えました"
-    lines = [*([head_line(row)] if row is not None else []), done, *plan_lines(counted)]
-    data = {"plan": counted.as_data(), "added": added, "campaign": row.id if row is not None else None}
-    say(lines, data, as_json=as_json)
+    here: Context = ctx.obj
+    here.actor.must_be("staff")
+    _act(here, campaign, lambda desk, one: desk.approve(one, here.actor_id), dry_run, as_json)
 
 
 @app.command()
 def start(
-    ctx: typer.Context,
-    campaign: Named,
-    supervisor: Annotated[str, typer.Option("--supervisor", help="勤務中の業務責任者のログイン名")] = "",
+    ctx: typer.Context, campaign: Named, supervisor: Supervisor = "", dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """架電を始める。業務責任者がいなければ始められない。"""
+    """承認された架電を始める。業務責任者が勤務中でなければ始められない。
+
+    例: callflow --as lead01 campaign start 11月の架電 --supervisor lead01
+    """
     here = _acting(ctx)
-    if not supervisor:
-        raise UsageError("--supervisor が要ります", mend="勤務中の業務責任者のログイン名を指定してください")
-    with here.database.write() as conn:
-        desk = _desk(here, conn)
-        one = desk.named(campaign).id
-        desk.start(one, _account(conn, here.municipality_id, supervisor), here.actor_id)
-        typer.echo(head_line(desk.get(one)))
+
+    def work(desk: Campaigns, one: int) -> None:
+        desk.start(one, _account(desk.connection, here, supervisor or here.actor.login), here.actor_id)
+
+    _act(here, campaign, work, dry_run, as_json)
 
 
 @app.command()
-def pause(ctx: typer.Context, campaign: Named, reason: Reason = "") -> None:
-    """新しい架電を止める。つながっている通話は続く。"""
+def pause(
+    ctx: typer.Context, campaign: Named, reason: Reason = "", dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """新しい架電を止める。つながっている通話は続く。
+
+    例: callflow --as lead01 campaign pause 11月の架電 --reason 昼休み
+    """
     here = _acting(ctx)
-    with here.database.write() as conn:
-        desk = _desk(here, conn)
-        one = desk.named(campaign).id
-        desk.pause(one, here.actor_id, reason)
-        typer.echo(head_line(desk.get(one)))
+    if not reason.strip():
+        raise UsageError("--reason が要ります", mend="止める理由を書いてください（記録に残ります）")
+    _act(here, campaign, lambda desk, one: desk.pause(one, here.actor_id, reason.strip()), dry_run, as_json)
 
 
 @app.command()
 def resume(
-    ctx: typer.Context,
-    campaign: Named,
-    supervisor: Annotated[str, typer.Option("--supervisor", help="交代した業務責任者のログイン名")] = "",
+    ctx: typer.Context, campaign: Named, supervisor: Supervisor = "", dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """一時停止から再開する。"""
+    """一時停止から再開する。業務責任者は、指定がなければ前のまま。
+
+    例: callflow --as lead01 campaign resume 11月の架電
+    """
     here = _acting(ctx)
-    with here.database.write() as conn:
-        desk = _desk(here, conn)
-        one = desk.named(campaign).id
-        on_shift = _account(conn, here.municipality_id, supervisor) if supervisor else None
-        desk.resume(one, here.actor_id, on_shift)
-        typer.echo(head_line(desk.get(one)))
+
+    def work(desk: Campaigns, one: int) -> None:
+        other = _account(desk.connection, here, supervisor) if supervisor else None
+        desk.resume(one, here.actor_id, other)
+
+    _act(here, campaign, work, dry_run, as_json)
+
+
+@app.command("hand-over")
+def hand_over(
+    ctx: typer.Context, campaign: Named, supervisor: Supervisor = "", dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """止めずに、勤務中のほかの業務責任者に引き継ぐ。
+
+    例: callflow --as lead01 campaign hand-over 11月の架電 --supervisor lead02
+    """
+    here = _acting(ctx)
+    if not supervisor:
+        raise UsageError("--supervisor が要ります", mend="引き継ぐ業務責任者のログイン名を指定してください")
+
+    def work(desk: Campaigns, one: int) -> None:
+        desk.hand_over(one, _account(desk.connection, here, supervisor), here.actor_id)
+
+    _act(here, campaign, work, dry_run, as_json)
 
 
 @app.command()
-def stop(ctx: typer.Context, campaign: Named, reason: Reason = "") -> None:
-    """終える。再開はできない。"""
+def mode(
+    ctx: typer.Context,
+    campaign: Named,
+    how: Annotated[str, typer.Argument(help="preview、progressive か predictive", metavar="MODE")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """発信方式を選ぶ。業務責任者だけ。predictive（先行発信）は区の承認の前にだけ選べる。
+
+    例: callflow --as lead01 campaign mode 11月の架電 preview
+    """
+    here: Context = ctx.obj
+    here.actor.must_be("supervisor")
+    _act(here, campaign, lambda desk, one: desk.dial_by(one, how, here.actor_id), dry_run, as_json)
+
+
+@app.command()
+def stop(
+    ctx: typer.Context, campaign: Named, reason: Reason = "", dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """終える。再開はできない。
+
+    例: callflow --as lead01 campaign stop 11月の架電 --reason 予定の件数を終えた
+    """
     here = _acting(ctx)
-    with here.database.write() as conn:
-        desk = _desk(here, conn)
-        one = desk.named(campaign).id
-        desk.stop(one, here.actor_id, reason)
-        typer.echo(head_line(desk.get(one)))
+    _act(here, campaign, lambda desk, one: desk.stop(one, here.actor_id, reason.strip()), dry_run, as_json)
+
+
+@app.command("stop-all")
+def stop_all(ctx: typer.Context, reason: Reason = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """災害時など: すべての架電を一度に止める。すべての機械に、次の発信の前から効く。
+
+    例: callflow --as ward01 campaign stop-all --reason 地震のため
+    """
+    here = _acting(ctx)
+    with _attempt(here.database, dry_run) as conn:
+        desk = Oversight(conn, here.municipality_id, here.clock.now())
+        desk.stop_all(reason, here.actor_id)
+        lines, data = stop_lines(desk.stop()), {"stopped": True, "reason": reason.strip(), "dry_run": dry_run}
+    say(lines, data, as_json=as_json)
+
+
+@app.command("lift-stop")
+def lift_stop(ctx: typer.Context, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """全停止を解除する。区の職員だけ。稼働中のキャンペーンは続きから動く。
+
+    例: callflow --as ward01 campaign lift-stop
+    """
+    here: Context = ctx.obj
+    here.actor.must_be("staff")
+    with _attempt(here.database, dry_run) as conn:
+        Oversight(conn, here.municipality_id, here.clock.now()).lift_stop(here.actor_id)
+    say(["全停止を解除しました"], {"stopped": False, "dry_run": dry_run}, as_json=as_json)
+
+
+@app.command()
+def days(
+    ctx: typer.Context,
+    claim_type: Annotated[str, typer.Option("--claim-type", help="債権区分。なければすべて")] = "",
+    year: Annotated[int | None, typer.Option("--year", help="年度（西暦）。なければ今年度")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """債権区分ごとの年度の架電日: 予算、使った日、計画した日、残り。
+
+    例: callflow campaign days / callflow campaign days --claim-type nursery_fee --year 2026
+    """
+    here: Context = ctx.obj
+    chosen = year or fiscal_year(tokyo_date(here.clock.now()))
+    kinds = [campaign_plan.claim_type_of(here, claim_type)] if claim_type else list(here.config.claim_types)
+    with here.database.read() as conn:
+        found = [year_of(conn, here.municipality_id, here.config, kind, chosen, here.clock.now()) for kind in kinds]
+    lines = [line for each in found for line in (f"{here.config.claim(each.claim_type).name}", *ledger_lines(each))]
+    say(lines, [each.as_data() for each in found], as_json=as_json)
 
 
 @app.command()
 def status(ctx: typer.Context, campaign: Named, as_json: AsJson = False) -> None:
-    """計画、待ち行列、結果、見送った発信とその理由。"""
+    """計画、承認、待ち行列、結果、見送った発信とその理由。
+
+    例: callflow campaign status 11月の架電 / callflow campaign status 1 --json
+    """
     here: Context = ctx.obj
     with here.database.read() as conn:
-        row = _desk(here, conn).named(campaign)
-        found = progress(conn, here.municipality_id, row.id)
-    counted = Plan.from_data(json.loads(row.plan))
-    lines = [head_line(row), *plan_lines(counted), *progress_lines(found)]
-    say(lines, {**campaign_data(row, counted), **progress_data(found)}, as_json=as_json)
+        desk = Campaigns(conn, here.municipality_id, here.clock.now())
+        row = desk.named(campaign)
+        approved = desk.approval(row.id)
+        found = progress(conn, here.municipality_id, row.id, here.clock.now())
+        held = held_out(conn, here.municipality_id, row.id) if row.holdout_percent else None
+        oversight = Oversight(conn, here.municipality_id, here.clock.now())
+        stopped, watching = oversight.stop(), oversight.on_shift()
+        still = _still(here, conn, row)
+    mine = next((each for each in watching if each.account_id == row.supervisor_id), None)
+    lines = [head_line(row), *still_lines(still), approval_line(approved), *stop_lines(stopped)]
+    lines.append(shift_line(row.state, mine))
+    lines += [
+        *campaign_lines(row, held, here.rules(row.claim_type).policy, for_ward=here.sees_protected),
+        *progress_lines(found),
+    ]
+    data = campaign_data(row, held, for_ward=here.sees_protected)
+    data["approved_by"] = approved.login if approved else None
+    data["on_shift_until"] = mine.until.astimezone(TOKYO).isoformat() if mine else None
+    data["all_stopped"] = stopped is not None
+    data["not_dialled_because"] = [block.reason.code for block in still]
+    say([line for line in lines if line], {**data, **progress_data(found)}, as_json=as_json)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """すべてのキャンペーン、新しい順。"""
+    """すべてのキャンペーン、新しい順。
+
+    例: callflow campaign list
+    """
     here: Context = ctx.obj
     with here.database.read() as conn:
-        rows = _desk(here, conn).all()
-    plans = [Plan.from_data(json.loads(row.plan)) for row in rows]
-    lines = [
-        f"{head_line(row)}  架電 {each.included:,} / 対象 {each.total:,}" for row, each in zip(rows, plans, strict=True)
-    ]
+        rows = Campaigns(conn, here.municipality_id, here.clock.now()).all()
+        stopped = Oversight(conn, here.municipality_id, here.clock.now()).stop()
+    lines = list(stop_lines(stopped))
+    for row in rows:
+        counted = Plan.from_data(json.loads(row.plan))
+        lines.append(f"{head_line(row)}  架電 {counted.included:,} / 対象 {counted.meant:,}")
     none = ["キャンペーンはまだありません。callflow campaign plan で計画してください"]
-    data = [campaign_data(row, each) for row, each in zip(rows, plans, strict=True)]
+    data = [campaign_data(row, None, for_ward=here.sees_protected) for row in rows]
     say(lines or none, data, as_json=as_json)
+
+
+@shift.command("begin")
+def begin_shift(
+    ctx: typer.Context,
+    until: Annotated[str, typer.Option("--until", help="勤務の終わり。きょうの 17:30 の形")] = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """業務責任者が自分の勤務を始める。終わりの時刻を過ぎると、止め忘れても勤務ではなくなる。
+
+    例: callflow --as lead01 campaign shift begin --until 17:30
+    """
+    here: Context = ctx.obj
+    here.actor.must_be("supervisor")
+    end = _today_at(here, until or "21:00")
+    with _attempt(here.database, dry_run) as conn:
+        Oversight(conn, here.municipality_id, here.clock.now()).begin_shift(here.actor_id, end, here.actor_id)
+    data = {"supervisor": here.actor.login, "until": end.isoformat(), "dry_run": dry_run}
+    say([f"{here.actor.login} は {end:%H:%M} まで勤務中です"], data, as_json=as_json)
+
+
+@shift.command("end")
+def end_shift(ctx: typer.Context, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """自分の勤務を終える。自分のキャンペーンは一時停止になる。止めたくなければ先に hand-over。
+
+    例: callflow --as lead01 campaign shift end
+    """
+    here: Context = ctx.obj
+    here.actor.must_be("supervisor")
+    with _attempt(here.database, dry_run) as conn:
+        paused = Oversight(conn, here.municipality_id, here.clock.now()).end_shift(here.actor_id, here.actor_id)
+    lines = [f"{here.actor.login} の勤務が終わりました"]
+    lines += [f"キャンペーン {each} を一時停止しました" for each in paused]
+    say(lines, {"supervisor": here.actor.login, "paused": paused, "dry_run": dry_run}, as_json=as_json)
+
+
+@shift.command("list")
+def list_shifts(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """いま勤務中の業務責任者。
+
+    例: callflow campaign shift list
+    """
+    here: Context = ctx.obj
+    with here.database.read() as conn:
+        found = Oversight(conn, here.municipality_id, here.clock.now()).on_shift()
+    lines = [
+        f"{each.login}  {each.began_at.astimezone(TOKYO):%m/%d %H:%M} から {each.until.astimezone(TOKYO):%H:%M} まで"
+        for each in found
+    ]
+    data = [
+        {
+            "supervisor": each.login,
+            "began_at": each.began_at.astimezone(TOKYO).isoformat(),
+            "until": each.until.astimezone(TOKYO).isoformat(),
+        }
+        for each in found
+    ]
+    say(lines or ["勤務中の業務責任者はいません"], data, as_json=as_json)
+
+
+app.add_typer(shift, name="shift")
+
+
+class _NothingWrittenError(Exception):
+    """Rolls a dry run back."""
+
+
+@contextmanager
+def _attempt(database: Database, dry_run: bool) -> Iterator[Connection]:
+    """A write transaction; a dry run does all of it and takes it back."""
+    try:
+        with database.write() as conn:
+            yield conn
+            if dry_run:
+                raise _NothingWrittenError
+    except _NothingWrittenError:
+        typer.echo("試行です。何も書いていません", err=True)
+
+
+def _act(here: Context, campaign: str, work: Callable[[Campaigns, int], None], dry_run: bool, as_json: bool) -> None:
+    with _attempt(here.database, dry_run) as conn:
+        Oversight(conn, here.municipality_id, here.clock.now()).end_overdue()
+        desk = Campaigns(conn, here.municipality_id, here.clock.now())
+        one = desk.named(campaign).id
+        work(desk, one)
+        row = desk.get(one)
+        still = _still(here, conn, row)
+    data: dict[str, Any] = {"campaign": row.id, "state": row.state, "reason": row.state_reason, "dry_run": dry_run}
+    data["not_dialled_because"] = [block.reason.code for block in still]
+    say([head_line(row), *still_lines(still)], data, as_json=as_json)
+
+
+def _still(here: Context, conn: Connection, row: Row[Any]) -> tuple[Block, ...]:
+    """Why nothing of a running campaign is dialled now."""
+    if row.state != "running":
+        return ()
+    return standstill(conn, here.municipality_id, rules_of(row, here.rules(row.claim_type)), here.clock.now())
 
 
 def _acting(ctx: typer.Context) -> Context:
@@ -158,76 +364,21 @@ def _acting(ctx: typer.Context) -> Context:
     return here
 
 
-def _desk(here: Context, conn: Connection) -> Campaigns:
-    return Campaigns(conn, here.municipality_id, here.clock.now())
-
-
-def _known(desk: Campaigns, name: str) -> Row[Any] | None:
+def _today_at(here: Context, text: str) -> datetime:
+    today = here.clock.now().astimezone(TOKYO)
     try:
-        return desk.named(name)
-    except NotFoundError:
-        return None
+        time = datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007  a time of day, joined to Tokyo's date
+    except ValueError as error:
+        raise InputError(
+            f"{text} は時刻ではありません", where=Where(field="until"), mend="17:30 の形で書きます"
+        ) from error
+    return datetime.combine(today.date(), time, TOKYO)
 
 
-def _claim_type(given: str) -> str:
-    if given not in CLAIM_TYPES:
-        what = f"--claim-type {given} はありません" if given else "--claim-type が要ります"
-        raise UsageError(what, mend=f"使えるもの: {'、'.join(CLAIM_TYPES)}")
-    return given
-
-
-def _account(conn: Connection, municipality_id: int, login: str) -> int:
+def _account(conn: Connection, here: Context, login: str) -> int:
     found = conn.execute(
-        select(accounts.c.id).where(accounts.c.municipality_id == municipality_id, accounts.c.login == login)
+        select(accounts.c.id).where(accounts.c.municipality_id == here.municipality_id, accounts.c.login == login)
     ).scalar_one_or_none()
     if found is None:
         raise NotFoundError(f"利用者 {login} はいません", mend="callflow user list で確かめられます")
     return int(found)
-
-
-def _script_hash(conn: Connection, municipality_id: int, name: str) -> str:
-    """The newest published version of a script. Raises InputError."""
-    if not name:
-        raise UsageError("--script が要ります", mend="公開した台本の名前を指定してください")
-    v = script_versions.c
-    newest = select(func.max(v.version)).where(v.municipality_id == municipality_id, v.name == name).scalar_subquery()
-    found = conn.execute(
-        select(v.hash).where(v.municipality_id == municipality_id, v.name == name, v.version == newest)
-    ).scalar_one_or_none()
-    if found is None:
-        raise InputError(
-            f"公開された台本 {name} はありません",
-            where=Where(field="script"),
-            mend="callflow script publish で公開してください",
-        )
-    return str(found)
-
-
-def _settings(here: Context, conn: Connection, script_hash: str, chosen: dict[str, str]) -> dict[str, str]:
-    """The configured settings that the script has, and `chosen` over them. Raises UsageError."""
-    offered = here.shelf.flow(conn, here.municipality_id, script_hash).script.settings
-    for name, value in chosen.items():
-        if value not in offered.get(name, ()):
-            words = "、".join(f"{each}={one}" for each, values in offered.items() for one in values)
-            raise UsageError(f"台本に設定 {name}={value} はありません", mend=f"選べるもの: {words}")
-    configured = {name: value for name, value in here.config.scripts.settings.items() if name in offered}
-    return {**configured, **chosen}
-
-
-def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for each in given or []:
-        name, equals, value = each.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"--{option} {each} は 名前=値 の形ではありません")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _numbers(given: list[str] | None) -> dict[str, int]:
-    numbers = {}
-    for name, value in _pairs("policy", given).items():
-        if not (value.isascii() and value.isdigit()):
-            raise UsageError(f"--policy {name}={value} の値は整数ではありません")
-        numbers[name] = int(value)
-    return numbers

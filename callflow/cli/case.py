@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection, func, or_, select
 
-from callflow.access.accounts import audit
+from callflow.access.auditlog import audit
+from callflow.access.glass import SealedError, is_sealed, open_households
+from callflow.cli import case_evidence, case_imports
 from callflow.cli.context import Context
+from callflow.cli.progress import reading_bar
+from callflow.clock import TOKYO
 from callflow.errors import InputError, NotFoundError
-from callflow.intake.columns import load_mapping
+from callflow.followup.terms import rules_of
+from callflow.intake.columns import known_claims, load_mapping
+from callflow.intake.crossing import Crossing, crossings
 from callflow.intake.faults import BadRow
 from callflow.intake.importer import ImportReport, import_file
+from callflow.intake.source import Limits
 from models.tables import arrears, cases, debtor_phones, debtors, households
 
 app = typer.Typer(no_args_is_help=True, help="滞納一覧と収納の取り込み、案件 (lists in, and cases)")
 
+app.command()(case_imports.imports)
+app.command()(case_evidence.evidence)
+app.command("undo-import")(case_imports.undo_import)
+
 AsJson = Annotated[bool, typer.Option("--json", help="データとして出力する")]
+MOST_CROSSED = 1_000
 EXIT_ROWS_LEFT_OUT = 6  # imported, but for the bad rows (docs/operations.md)
 _STATES = {
     "active": "取り込みました",
@@ -27,6 +40,30 @@ _STATES = {
     "checked": "確認だけしました。何も書いていません",
     "refused": "誤りのある行があるので、何も取り込んでいません",
 }
+_SHARED = {
+    "households_with_several_claims": "複数の債権がある世帯（一度の通話にまとめる）",
+    "numbers_in_several_households": "複数の世帯にある電話番号",
+}
+_COUNTS = {
+    f"{things}_{verb}": f"{name} {words}"
+    for things, name in (
+        ("households", "世帯"),
+        ("debtors", "宛名"),
+        ("phone_numbers", "電話番号"),
+        ("phones", "宛名の電話番号"),
+        ("cases", "案件"),
+        ("instalments", "期別"),
+        ("payments", "収納"),
+    )
+    for verb, words in (
+        ("added", "追加"),
+        ("changed", "変更"),
+        ("removed", "削除"),
+        ("vanished", "一覧から消えた"),
+        ("cancelled", "取消"),
+        ("paid", "完納"),
+    )
+} | {"promises_judged": "納付約束 判定"}
 
 
 @app.command("import")
@@ -39,24 +76,39 @@ def import_(
     allow_bad_rows: Annotated[bool, typer.Option("--allow-bad-rows", help="誤りのある行を除いて取り込む")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """滞納一覧か収納の CSV を取り込む。誤りのある行が一つでもあれば、何も取り込まない。"""
+    """滞納一覧か収納の CSV を取り込む。誤りのある行が一つでもあれば、何も取り込まない。
+
+    例: callflow --as ward01 case import 一覧.csv --dry-run / callflow --as ward01 case import 全件.csv --full
+
+    例: callflow --as ward01 case import 収納.csv --mapping 対応表.yaml --json
+    """
     here = _surroundings(ctx)
-    report = import_file(
-        here.database,
-        file,
-        municipality_id=here.municipality_id,
-        actor_id=here.actor.id,
-        now=here.clock.now(),
-        mapping=load_mapping(mapping) if mapping else None,
-        dry_run=dry_run,
-        allow_bad_rows=allow_bad_rows,
-        full=full,
-        default_area_code=here.config.imports.default_area_code,
-    )
+    caps = here.config.imports
+    with reading_bar("読み込み") as progress:
+        report = import_file(
+            here.database,
+            file,
+            municipality_id=here.municipality_id,
+            actor_id=here.actor.id,
+            now=here.clock.now(),
+            mapping=load_mapping(mapping, known_claims(here.config.claim_types)),
+            dry_run=dry_run,
+            allow_bad_rows=allow_bad_rows,
+            full=full,
+            default_area_code=caps.default_area_code,
+            limits=Limits(caps.max_megabytes, caps.max_rows, caps.max_cell),
+            progress=progress,
+            clock=here.clock.now,
+            rules=rules_of(here.config),
+        )
+    crossed = _crossed(here, report)
     if as_json:
-        typer.echo(json.dumps(report.as_data(), ensure_ascii=False, indent=2))
+        told = report.as_data() | ({"crossed": [asdict(each) for each in crossed]} if crossed else {})
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2, default=str))
     else:
         _tell(report)
+        for each in crossed:
+            typer.echo(f"  行き違い: {_crossing_words(each)}")
     if report.bad_row_count and not (allow_bad_rows and report.state == "active"):
         mend = "行を直すか、--allow-bad-rows で除いて取り込んでください"
         raise InputError(f"誤りのある行が {report.bad_row_count} 行あります", mend=mend)
@@ -71,18 +123,24 @@ def list_(
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="何件まで")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """案件を番号の順に。名前も電話番号も出さない。"""
+    """案件を番号の順に。名前も電話番号も出さない。支援措置の世帯は、開けていなければ宛名番号と金額も出さない。
+
+    例: callflow --as ward01 case list --status open -n 20
+    """
     here = _surroundings(ctx)
     with here.database.read() as conn:
-        found = _rows(conn, here.municipality_id, status, count)
+        opened = open_households(conn, here.municipality_id, here.actor.id, here.clock.now())
+        found = [_sealed(row, opened) for row in _rows(conn, here.municipality_id, status, count)]
     _put_on_record(here, "case:list", found, "addressee_no,claim_type,unpaid,protected")
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
     for row in found:
-        line = f"{row['case']:>8}  {row['addressee_no']}  {row['claim_type']:<26} {row['status']:<6}"
+        addressee = row["addressee_no"] or "（閉じてあります）"
+        line = f"{row['case']:>8}  {addressee}  {row['claim_type']:<26} {row['status']:<6}"
         protected = "  支援措置" if row["protected"] else ""
-        typer.echo(f"{line} {row['unpaid']:>10,}円  基準日 {row['payments_as_of']}{protected}")
+        unpaid = "―" if row["unpaid"] is None else f"{row['unpaid']:,}円"
+        typer.echo(f"{line} {unpaid:>11}  基準日 {row['payments_as_of']}{protected}")
 
 
 @app.command()
@@ -91,10 +149,16 @@ def show(
     case: Annotated[str, typer.Argument(help="案件の番号か宛名番号", metavar="CASE")],
     as_json: AsJson = False,
 ) -> None:
-    """一つの案件の期別と電話番号。"""
+    """一つの案件の期別と電話番号。
+
+    例: callflow --as ward01 case show 0010100005 / callflow --as ward01 case show 12 --json
+    """
     here = _surroundings(ctx)
     with here.database.read() as conn:
         found = _case(conn, here.municipality_id, case)
+        for one in found:
+            if is_sealed(conn, here.municipality_id, here.actor_id, one["case"], here.clock.now()):
+                raise SealedError(one["case"])
     _put_on_record(here, "case:show", found, "name,address,phones,instalments,protected")
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
@@ -110,6 +174,12 @@ def show(
             name = f"{row['levy_year']}年度 {row['instalment']}期"
             gone = "" if row["active"] else " (一覧から消えた)"
             typer.echo(f"  {name} 納期限 {row['due_on']} 未納 {row['unpaid']:,}円{gone}")
+
+
+def _sealed(row: dict[str, Any], opened: frozenset[int]) -> dict[str, Any]:
+    """A line of the list, without what tells who it is where the household is protected and not opened."""
+    household = row.pop("household")
+    return row | {"addressee_no": "", "unpaid": None} if row["protected"] and household not in opened else row
 
 
 def _surroundings(ctx: typer.Context) -> Context:
@@ -131,7 +201,9 @@ def _put_on_record(here: Context, verb: str, seen: list[dict[str, Any]], fields:
 
 
 def _tell(report: ImportReport) -> None:
-    typer.echo(f"{report.file}: {_STATES[report.state]} ({report.encoding}, {report.rows} 行)")
+    typer.echo(f"{report.file}: {_STATES[report.state]} ({report.encoding}, {report.rows:,} 行)")
+    if report.ignored:
+        typer.echo("  読まない列: " + "、".join(report.ignored))
     for name, rows in (
         ("誤り", report.bad_rows),
         ("架電しない番号", report.quarantined),
@@ -139,8 +211,31 @@ def _tell(report: ImportReport) -> None:
     ):
         for row in rows:
             typer.echo(f"  {name}: {_words(row)}")
-    for name, count in sorted(report.counts.items()):
-        typer.echo(f"  {name}: {count}")
+    for what, told, count in (
+        ("誤りのある行", len({row.line for row in report.bad_rows}), report.bad_row_count),
+        ("架電しない番号", len(report.quarantined), report.quarantined_count),
+    ):
+        if count > told:
+            typer.echo(f"  {what}: 全部で {count:,} 件、示したのは初めの {told:,} 件")
+    for name, count in report.counts.items():
+        typer.echo(f"  {_COUNTS.get(name, name)}: {count:,}")
+    for name, count in report.shared.items():
+        if count:
+            typer.echo(f"  {_SHARED[name]}: {count:,}")
+
+
+def _crossed(here: Context, report: ImportReport) -> list[Crossing]:
+    if report.kind != "payments" or report.state != "active":
+        return []
+    with here.database.read() as conn:
+        return crossings(conn, here.municipality_id, import_id=report.import_id, limit=MOST_CROSSED)[0]
+
+
+def _crossing_words(one: Crossing) -> str:
+    words = f"案件 {one.case_id}  収納日 {one.paid_on} {one.amount:,}円"
+    if one.call_id is not None and one.called_at is not None:
+        words += f"  通話 {one.call_id}（{one.called_at.astimezone(TOKYO):%Y-%m-%d %H:%M}）"
+    return words + {"claimed": "  完納、いま担当者に割り当て中", "in_call": "  完納、いま通話中"}.get(one.still, "")
 
 
 def _words(row: BadRow) -> str:
@@ -164,6 +259,7 @@ def _rows(conn: Connection, municipality_id: int, status: str, count: int) -> li
             unpaid,
             cases.c.payments_as_of,
             households.c.protected,
+            cases.c.household_id,
         )
         .join_from(cases, debtors, debtors.c.id == cases.c.debtor_id)
         .join(households, (households.c.id == cases.c.household_id) & (households.c.municipality_id == municipality_id))
@@ -171,7 +267,7 @@ def _rows(conn: Connection, municipality_id: int, status: str, count: int) -> li
         .order_by(cases.c.id)
         .limit(count)
     )
-    names = ("case", "addressee_no", "claim_type", "status", "unpaid", "payments_as_of", "protected")
+    names = ("case", "addressee_no", "claim_type", "status", "unpaid", "payments_as_of", "protected", "household")
     found = [dict(zip(names, row, strict=True)) for row in conn.execute(query)]
     return [row | {"unpaid": int(row["unpaid"]), "payments_as_of": str(row["payments_as_of"] or "")} for row in found]
 

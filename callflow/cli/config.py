@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from callflow.cli.output import say
 from callflow.clock import TOKYO
 from callflow.config import effective
 from callflow.errors import InputError, Where
+from callflow.intake.columns import known_claims
 from scheduler.budgets import fiscal_year, propose
+from scheduler.settings import LIMITATION_YEARS
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="設定の検査と表示（check and show the configuration）"
@@ -27,10 +30,18 @@ Last = typer.Option("--to", formats=["%Y-%m-%d"], metavar="DATE", help="この�
 
 @app.command()
 def check(ctx: typer.Context) -> None:
-    """設定を検査する。誤りは行と、正しいキーの候補とともに示す。"""
+    """設定を検査する。誤りは行と、正しいキーの候補とともに示す。
+
+    例: callflow config check
+    """
     here: Context = ctx.obj
-    for claim_type in here.config.claim_types:
+    kinds = here.config.claim_types
+    for claim_type in kinds:
         here.rules(claim_type)
+    known_claims(kinds)
+    for kind in [each for each in kinds if each not in LIMITATION_YEARS]:
+        if near := get_close_matches(kind, LIMITATION_YEARS, 1, 0.8):
+            typer.echo(f"注意: 債権区分 {kind} は新しい区分として扱います。{near[0]} のことではありませんか", err=True)
     for claim, over in here.config.overruns():
         words = (
             f"{over.fiscal_year}年度の{KIND_WORDS[over.kind]} {over.listed} 日は予算の {over.budget} 日を超えています"
@@ -41,7 +52,10 @@ def check(ctx: typer.Context) -> None:
 
 @app.command()
 def show(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """実際に効いている値と、その出どころ。パスワードは出さない。"""
+    """実際に効いている値と、その出どころ。パスワードは出さない。
+
+    例: callflow config show / callflow config show --json
+    """
     here: Context = ctx.obj
     found = effective(here.config_path)
     width = max(len(each.key) for each in found)
@@ -57,7 +71,10 @@ def propose_(
     last: Annotated[datetime | None, Last] = None,
     as_json: AsJson = False,
 ) -> None:
-    """予算の日数を均等に割り振った架電日の候補を、config.yaml に書ける形で出す。何も書き換えない。"""
+    """予算の日数を均等に割り振った架電日の候補を、config.yaml に書ける形で出す。何も書き換えない。
+
+    例: callflow config propose light_vehicle_tax --from 2027-04-01 --to 2028-03-31
+    """
     here: Context = ctx.obj
     budget = here.config.budget_for(claim_type)
     if budget is None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from callflow.access.accounts import Kind
+from callflow.access.auditlog import Occasion, occasion
 from callflow.calls import Calls
 from callflow.clock import Clock, SimulatedClock, SystemClock
 from callflow.config import Config, load
 from callflow.errors import ConfigError, NotFoundError, RefusedError, UsageError
 from callflow.shelf import Shelf
+from callflow.storage import in_words
 from models.database import Database
 from models.tables import account_roles, accounts, municipalities, organisations
 from scheduler.dealing import Rules
@@ -28,7 +31,7 @@ class Actor:
     id: int
     login: str
     roles: frozenset[str]
-    organisation_kind: str
+    organisation_kind: Kind
 
     def must_be(self, *roles: str) -> None:
         """Raises RefusedError unless the account has one of `roles`."""
@@ -42,6 +45,12 @@ class Context:
     def __init__(self, as_user: str | None, config_path: Path) -> None:
         self.as_user = as_user
         self.config_path = config_path
+
+    def over(self, database: Database) -> Context:
+        """The same surroundings with another database: who may act is asked there."""
+        other = Context(self.as_user, self.config_path)
+        other.config, other.clock, other.database = self.config, self.clock, database
+        return other
 
     @cached_property
     def config(self) -> Config:
@@ -79,6 +88,8 @@ class Context:
             with self.database.read() as conn:
                 found = conn.execute(query).scalar()
         except (OperationalError, ProgrammingError) as error:
+            if not self.database.is_sqlite and (words := in_words(error)):
+                raise words from error
             raise ConfigError("データベースの準備ができていません", mend="callflow init を実行してください") from error
         if found is None:
             code = self.config.municipality.code
@@ -107,7 +118,14 @@ class Context:
                     account_roles.c.municipality_id == self.municipality_id, account_roles.c.account_id == row.id
                 )
             ).scalars()
-            return Actor(row.id, self.as_user, frozenset(roles), row.kind)
+            found = Actor(row.id, self.as_user, frozenset(roles), row.kind)
+        occasion.set(Occasion("command line", found.roles))
+        return found
+
+    @property
+    def sees_protected(self) -> bool:
+        """Protected households exist for the ward alone; without `--as` nobody of the ward has asked."""
+        return self.as_user is not None and self.actor.organisation_kind == "ward"
 
     @property
     def actor_id(self) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
 
+from callflow.access.views import Viewer
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
-from callflow.corrections import OUTCOMES, Corrected, Corrections, Request
+from callflow.corrections import Corrected, Corrections, Request
 from callflow.effects import EFFECT_LABELS, as_data
 from callflow.errors import UsageError
-from models.tables import calls, is_live
+from callflow.reviews import FINDINGS, waiting
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="終わった通話の訂正（corrections of ended calls）")
 Call = Annotated[int, typer.Argument(help="通話の番号", metavar="CALL")]
@@ -33,7 +34,12 @@ def call_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="何が起きるかだけを示す")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """結果・項目を訂正する。担当者は自分のその日の通話、業務責任者は担当する通話、区の職員はすべて。"""
+    """結果・項目を訂正する。担当者は自分のその日の通話、業務責任者は担当する通話、区の職員はすべて。
+
+    例: callflow --as lead01 correct call 12 --code PR --reason 再発行の聞き落とし --dry-run
+
+    例: callflow --as op001 correct call 12 --field promise.amount=18000 --reason 金額の打ち間違い
+    """
     here: Context = ctx.obj
     typed = dict(_pair(each) for each in field or [])
     request = Request(reason, code, typed, frozenset(withdraw or []), note)
@@ -49,7 +55,10 @@ def call_(
 
 @app.command("take-back")
 def take_back(ctx: typer.Context, call: Call) -> None:
-    """自分の通話の終了を、10秒のうちに取り消す。通話は終わりの手前に戻る。"""
+    """自分の通話の終了を、10秒のうちに取り消す。通話は終わりの手前に戻る。
+
+    例: callflow --as op001 correct take-back 12
+    """
     here: Context = ctx.obj
     _corrections(here).take_back(call, here.actor_id)
     say([f"通話 {call} の終了を取り消しました"], {"call": call, "taken_back": True}, as_json=False)
@@ -57,23 +66,21 @@ def take_back(ctx: typer.Context, call: Call) -> None:
 
 @app.command()
 def review(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """確認待ち（電話がどうなったか分からない通話）を並べる。"""
+    """確認待ち（電話がどうなったか分からない通話）のうち、自分が確かめられるものを並べる。
+
+    例: callflow --as lead01 correct review
+    """
     here: Context = ctx.obj
     here.actor.must_be("supervisor", "staff")
-    c = calls.c
-    query = (
-        select(c.id, c.case_id, c.campaign_id, c.opened_at, c.talk_state, c.review_reason)
-        .where(c.municipality_id == here.municipality_id, c.line_state == "needs_review", is_live)
-        .order_by(c.id)
-    )
+    viewer = Viewer(here.actor_id, here.actor.roles, here.actor.organisation_kind)
     with here.database.read() as conn:
-        rows = conn.execute(query).all()
+        found = waiting(conn, here.municipality_id, viewer)
     lines = [
-        f"{row.id:>7}  {row.opened_at.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}  案件 {row.case_id:<7} "
-        f"{'会話あり' if row.talk_state else '会話なし'}  {row.review_reason or ''}"
-        for row in rows
+        f"{each.call_id:>7}  {each.opened_at.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}  案件 {each.case_id:<7} "
+        f"{'会話あり' if each.has_talk else '会話なし'}  {each.reason}"
+        for each in found
     ]
-    data = [dict(row._mapping, opened_at=row.opened_at.isoformat()) for row in rows]
+    data = [asdict(each) | {"opened_at": each.opened_at.isoformat()} for each in found]
     say(lines or ["確認待ちの通話はありません"], data, as_json=as_json)
 
 
@@ -82,10 +89,15 @@ def resolve(
     ctx: typer.Context,
     call: Call,
     reason: Reason,
-    outcome: Annotated[str, typer.Option("--outcome", help="、".join(OUTCOMES))],
+    outcome: Annotated[
+        str, typer.Option("--outcome", help="、".join(f"{name}（{words}）" for name, words in FINDINGS.items()))
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """確認待ちの通話を、人が確かめた結果で終える。"""
+    """確認待ちの通話を、人が確かめた結果で終える。
+
+    例: callflow --as lead01 correct resolve 12 --outcome no-answer --reason 通信会社の記録で確かめた
+    """
     here: Context = ctx.obj
     closed = _corrections(here).resolve(here.calls, call, here.actor_id, outcome, reason)
     data = {"call": call, "disposition": closed.disposition}

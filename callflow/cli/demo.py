@@ -19,7 +19,7 @@ from callflow.cli.output import say
 from callflow.clock import TOKYO
 from callflow.script.reader import read
 from callflow.simulation.demo import START, Demo, Outcome, last_moment
-from callflow.simulation.sample import generate, payments_of, write
+from callflow.simulation.sample import NHI, Claim, claim_of, generate, payments_of, write
 from models.database import Database
 from scheduler.verdict import Reason
 
@@ -36,18 +36,30 @@ def demo(
     days: Annotated[int, typer.Option("--days", min=1, max=30, help="何日分")] = 3,
     operators: Annotated[int, typer.Option("--operators", min=1, max=50, help="担当者の数")] = 6,
     seed: Annotated[int, typer.Option("--seed", help="同じ種からは同じ経過になる")] = 1,
-    households: Annotated[int, typer.Option("--households", min=1, help="一覧を作るときの世帯数")] = 1200,
+    households: Annotated[
+        int | None,
+        typer.Option(
+            "--households", min=1, help="この数の世帯の一覧を作る（なければ見本の一覧、それもなければ1200世帯）"
+        ),
+    ] = None,
+    script: Annotated[Path | None, typer.Option("--script", help="台本。なければ国民健康保険料のもの")] = None,
     file: Annotated[Path, typer.Option("--database", help="毎回新しく作る")] = Path("var/demo.sqlite"),
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="データとして出力する")] = False,
 ) -> None:
-    """架空の住民に、数日分の電話催告を行い、すべての通話を再生して証明する。"""
+    """架空の住民に、数日分の電話催告を行い、すべての通話を再生して証明する。
+
+    例: callflow demo / callflow demo --days 1 --households 200 --seed 7
+
+    例: callflow demo --script 給食費.yaml --database var/給食費.sqlite
+    """
     here: Context = ctx.obj
+    script = script or here.config.scripts.folder / "nhi-premium.yaml"
+    claim = claim_of(here.config, read(script).claim_type)
     for suffix in ("", "-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     anchors = file.with_name(f"{file.stem}-anchors")
     shutil.rmtree(anchors, ignore_errors=True)
     anchors.with_suffix(".key").unlink(missing_ok=True)
-    script = here.config.scripts.folder / "nhi-premium.yaml"
     with tempfile.TemporaryDirectory() as folder, _progress() as bar:
         whole = int((last_moment(days) - START).total_seconds())
         task = bar.add_task("準備", total=whole, day="")
@@ -62,10 +74,8 @@ def demo(
             step=lambda words: bar.update(task, description=words),
             moment=lambda moment: _moved(bar, task, moment),
         )
-        outcome = run.run(*_lists(Path(folder), households, seed), days)
-    data = _data(outcome)
-    data["script"] = read(script).content_hash
-    say(_lines(outcome, file), data, as_json=as_json)
+        outcome = run.run(*_lists(Path(folder), households, seed, claim), days)
+    say(_lines(outcome, file), _data(outcome), as_json=as_json)
     database.close()
     if outcome.faults or outcome.breaches or outcome.chains.exit_code:
         raise typer.Exit(1)
@@ -83,14 +93,15 @@ def _moved(bar: Progress, task: object, moment: datetime) -> None:
     bar.update(task, completed=done, day=f"{moment.astimezone(TOKYO):%m月%d日 %H:%M}")  # type: ignore[arg-type]
 
 
-def _lists(folder: Path, households: int, seed: int) -> tuple[Path, Path | None]:
-    """The sample list with its payments if they are there, else files of the same kind."""
-    if (SAMPLES / LIST).is_file():
+def _lists(folder: Path, households: int | None, seed: int, claim: Claim = NHI) -> tuple[Path, Path | None]:
+    """The sample list with its payments if they are there and no number was asked for, else files of the same kind."""
+    if households is None and claim == NHI and (SAMPLES / LIST).is_file():
         return SAMPLES / LIST, SAMPLES / PAYMENTS if (SAMPLES / PAYMENTS).is_file() else None
     as_of = START.astimezone(TOKYO).date() - timedelta(days=4)
-    rows = list(generate(households, seed, as_of))
+    rows = list(generate(households or 1200, seed, as_of, claim))
     write(folder / LIST, rows, encoding="cp932")
-    write(folder / PAYMENTS, payments_of(rows, seed, as_of + timedelta(days=4)), encoding="cp932", payments=True)
+    paid = payments_of(rows, seed, as_of + timedelta(days=4), claim)
+    write(folder / PAYMENTS, paid, encoding="cp932", payments=True)
     return folder / LIST, folder / PAYMENTS
 
 
@@ -120,12 +131,13 @@ def _lines(outcome: Outcome, file: Path) -> list[str]:
         f"  export CALLFLOW_DATABASE__URL=sqlite:///{file}",
         "  .venv/bin/callflow call list --disposition PP",
         f"  .venv/bin/callflow --as sv01 call replay {outcome.example}",
-        "  .venv/bin/callflow --as ward01 dial explain 1",
+        f"  .venv/bin/callflow --as ward01 dial explain {outcome.waiting}",
     ]
 
 
 def _data(outcome: Outcome) -> dict[str, object]:
     return {
+        "script": outcome.script,
         "plan": outcome.plan.as_data(),
         "calls": outcome.calls,
         "dispositions": outcome.dispositions,

@@ -13,7 +13,10 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def init(ctx: typer.Context) -> None:
-    """データベースを作り（または最新の版に上げ）、自治体と組織を登録する。何度実行してもよい。"""
+    """データベースを作り（または最新の版に上げ）、自治体と組織を登録する。何度実行してもよい。
+
+    例: callflow init
+    """
     here: Context = ctx.obj
     own = here.config.municipality
     upgrade(here.database)

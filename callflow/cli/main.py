@@ -22,14 +22,31 @@ GROUPS = {
     "config": "設定を検査・表示する / check and show the configuration",
     "db": "データベースの版を上げる / migrate the database",
     "user": "利用者と役割 / accounts and roles",
+    "client": "API を使うプログラム / clients of the API",
     "script": "台本の検査・表示・公開 / call scripts: check, show, diff, diagram, publish",
     "sample": "架空の滞納一覧を作る / make an invented list",
     "case": "案件の取込・一覧 / import and show cases",
     "campaign": "架電の計画と運転 / plan and run campaigns",
+    "simulate": "見通し: 何人で、いつ終わり、何件と話せるか / forecast a campaign",
     "dial": "なぜ架電する・しないか / why a case is or is not called",
     "call": "通話の一覧・再生・検証 / list, show, replay and verify calls",
+    "recording": "録音の一覧・点検・消去 / recordings: list, check, erase",
     "correct": "終わった通話の訂正・取り消し・確認待ち / correct, take back and resolve calls",
+    "report": "報告: 日報・月報・審議会の問い / reports and the council's questions",
+    "slip": "連絡票: 受理・対応・差戻し・折返し / contact slips",
+    "promise": "納付約束: 債務承認の候補の確認 / promises",
+    "visit": "訪問催告の一覧・書き出し・結果 / visits by the ward",
+    "glass": "支援措置の世帯を開けた記録と確かめ / openings of protected households",
+    "retention": "保存と消去、返還と廃棄 / retention, return and destroy",
     "audit": "記録の錨と検証 / anchor and verify the log",
+    "twilio": "Twilio による発信の点検 / checks for calls by Twilio",
+    "asterisk": "Asterisk による発信の点検 / checks for calls by Asterisk",
+    "relay": "閉じた網のための発信の中継 / the relay that dials for a closed network",
+    "serve": "コンソールをブラウザーに開く / the console in a browser",
+    "work": "定期の仕事を続ける / the periodic work, beside the console",
+    "backup": "控えを取る・確かめる / take and prove a backup",
+    "restore": "控えから戻す / restore a backup",
+    "doctor": "直すべきことを調べる / what should be mended",
     "demo": "架空の住民で一通り動かす / a whole campaign on invented residents",
 }
 EXIT_INTERRUPTED = 130
@@ -125,6 +142,10 @@ def _unforeseen(error: Exception) -> CallflowError:
     if isinstance(error, OSError):
         return CallflowError(f"{error.strerror or type(error).__name__}", where=Where(str(error.filename or "")))
     if type(error).__module__.startswith("sqlalchemy"):
+        from callflow.storage import in_words  # noqa: PLC0415  loaded already: the error is the library's
+
+        if words := in_words(error):
+            return words
         mend = "callflow config show で database.url を、callflow db current で版を確かめてください"
         return CallflowError(f"データベースの誤りです（{type(error).__name__}）", mend=mend)
     frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from callflow.access.accounts import Accounts, audit, password_is
+from callflow.access.accounts import Accounts, password_is
+from callflow.access.auditlog import audit
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.cli.user import read_password
 from callflow.clock import TOKYO
-from callflow.errors import InputError, RefusedError
+from callflow.errors import CallflowError, InputError, RefusedError
 from callflow.explanation import moment
 from callflow.rehearsal import rehearse as rehearse_all
 from callflow.script.diagram import mermaid, svg
@@ -32,10 +33,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="データとして出力�
 
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")], as_json: AsJson = False) -> None:
-    """六つの証明を行う。誤りは場所と、そこへ至る最も短い会話とともに示す。"""
+    """六つの証明を行う。誤りは場所と、そこへ至る最も短い会話とともに示す。
+
+    例: callflow script check scripts/nhi-premium.yaml / callflow script check scripts/*.yaml --json
+    """
     lines, data = [], []
     for file in files:
-        found_lines, found = _check(file)
+        try:
+            found_lines, found = _check(file)
+        except CallflowError as error:
+            if len(files) == 1:
+                raise
+            found_lines, found = (
+                [f"{file}: 読めません: {error.what}"],
+                {"file": str(file), "findings": [str(error.what)]},
+            )
         lines += found_lines
         data.append(found)
     say(lines, data, as_json=as_json)
@@ -87,7 +99,10 @@ def _check(file: Path) -> tuple[list[str], dict[str, Any]]:
 def show(
     file: File, state: Annotated[str, typer.Option("--state", help="この場面だけ")] = "", as_json: AsJson = False
 ) -> None:
-    """台詞と、場面ごとの応答と行き先。"""
+    """台詞と、場面ごとの応答と行き先。
+
+    例: callflow script show scripts/nhi-premium.yaml --state hardship
+    """
     script = read(file)
     if state and state not in script.states:
         raise InputError(f"場面 {state} はありません", mend=f"場面: {'、'.join(script.states)}")
@@ -127,7 +142,10 @@ def _as_data(script: Script, names: list[str]) -> dict[str, Any]:
 
 @app.command()
 def diff(old: File, new: Annotated[Path, typer.Argument(metavar="FILE")], as_json: AsJson = False) -> None:
-    """二つの台本の違いを、場面ごと・一文ごとに。"""
+    """二つの台本の違いを、場面ごと・一文ごとに。
+
+    例: callflow script diff scripts/nhi-premium.yaml 改訂案.yaml
+    """
     found = differences(read(old), read(new))
     say([str(each) for each in found] or ["違いはありません"], [each.as_data() for each in found], as_json=as_json)
 
@@ -138,7 +156,10 @@ def diagram(
     form: Annotated[str, typer.Option("--format", help="mermaid か svg")] = "mermaid",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="書き出すファイル")] = None,
 ) -> None:
-    """台本の図。SVG はネットワークなしで描く。"""
+    """台本の図。SVG はネットワークなしで描く。
+
+    例: callflow script diagram scripts/nhi-premium.yaml --format svg --out 台本.svg
+    """
     drawers = {"mermaid": mermaid, "svg": svg}
     if form not in drawers:
         raise InputError(f"図の形式 {form} はありません", mend="mermaid か svg")
@@ -160,7 +181,10 @@ def publish(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="証明と二人の確認だけで、公開しない")] = False,
 ) -> None:
-    """台本を証明して公開する。区職員二人（--as と --second）が、それぞれパスワードを入れる。公開した版は変わらない。"""
+    """台本を証明して公開する。区職員二人（--as と --second）が、それぞれパスワードを入れる。公開した版は変わらない。
+
+    例: callflow --as ward01 script publish scripts/nhi-premium.yaml --second ward02
+    """
     here: Context = ctx.obj
     here.actor.must_be("staff")
     if second == here.actor.login:
@@ -204,7 +228,10 @@ def _two_people(here: Context, second: str, *, from_stdin: bool) -> int:
 
 @app.command()
 def rehearse(ctx: typer.Context, file: File, as_json: AsJson = False) -> None:
-    """記録された通話を下書きに通し、どの通話がどこで分かれ、どう終わるかを示す。何も書かない。"""
+    """記録された通話を下書きに通し、どの通話がどこで分かれ、どう終わるかを示す。何も書かない。
+
+    例: callflow --as ward01 script rehearse 改訂案.yaml
+    """
     here: Context = ctx.obj
     here.actor.must_be("supervisor", "staff")
     draft = read(file)
@@ -220,7 +247,10 @@ def rehearse(ctx: typer.Context, file: File, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """公開した台本の版。"""
+    """公開した台本の版。
+
+    例: callflow script list
+    """
     here: Context = ctx.obj
     v = script_versions.c
     with here.database.read() as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from getpass import getpass
 from typing import Annotated
 
@@ -16,8 +17,7 @@ from callflow.errors import InputError, RefusedError, UsageError, Where
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="利用者と役割（accounts and roles）。\n\n例: callflow --as admin01 user add taro --name 見本太郎"
-    " --role operator --organisation contractor",
+    help="利用者と役割（accounts and roles）",
 )
 
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="ログイン名（英小文字・数字・._-）")]
@@ -37,7 +37,12 @@ def add(
     ] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """利用者を加える。最初の一人は管理者で、--as は要らない。"""
+    """利用者を加える。最初の一人は管理者で、--as は要らない。
+
+    例: callflow user add admin01 --name 管理者 --role admin --organisation ward
+
+    例: callflow --as admin01 user add op001 --name 見本太郎 --role operator --organisation contractor
+    """
     here: Context = ctx.obj
     with here.database.write() as conn:
         desk = Accounts(conn, here.municipality_id, here.clock.now())
@@ -49,7 +54,10 @@ def add(
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """すべての利用者。"""
+    """すべての利用者。
+
+    例: callflow user list / callflow user list --json
+    """
     here: Context = ctx.obj
     with here.database.read() as conn:
         found = Accounts(conn, here.municipality_id, here.clock.now()).all()
@@ -59,17 +67,68 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def disable(ctx: typer.Context, login: Login) -> None:
-    """利用者を無効にする。これまでの記録は残る。"""
-    here: Context = ctx.obj
-    here.actor.must_be("admin")
-    with here.database.write() as conn:
-        Accounts(conn, here.municipality_id, here.clock.now()).disable(login, by=here.actor_id)
+    """利用者を無効にする。これまでの記録は残る。
+
+    例: callflow --as admin01 user disable op001
+    """
+    _run(ctx.obj, lambda desk, by: desk.disable(login, by=by))
     typer.echo(f"{login} を無効にしました")
 
 
 @app.command()
+def enable(ctx: typer.Context, login: Login) -> None:
+    """無効にした利用者を、もとの役割とパスワードで使えるようにする。
+
+    例: callflow --as admin01 user enable taro
+    """
+    _run(ctx.obj, lambda desk, by: desk.enable(login, by=by))
+    typer.echo(f"{login} を使えるようにしました")
+
+
+@app.command()
+def roles(
+    ctx: typer.Context,
+    login: Login,
+    role: Annotated[list[str], typer.Option("--role", help="・".join(ROLE_WORDS) + "。何度でも")],
+) -> None:
+    """役割を、挙げたものだけにする。ログイン中なら、ログインし直しになる。
+
+    例: callflow --as admin01 user roles taro --role operator --role supervisor
+    """
+    _run(ctx.obj, lambda desk, by: desk.set_roles(login, tuple(role), by=by))
+    typer.echo(f"{login} の役割を {'・'.join(ROLE_WORDS[each] for each in role)} にしました")
+
+
+@app.command()
+def subject(
+    ctx: typer.Context,
+    login: Login,
+    given: Annotated[str, typer.Argument(metavar="SUBJECT", help="認証基盤の識別子（sub）。空なら外す")],
+) -> None:
+    """認証基盤（OpenID Connect）の識別子を利用者に結び付ける。
+
+    例: callflow --as admin01 user subject taro 248289761001
+    """
+    _run(ctx.obj, lambda desk, by: desk.set_subject(login, given, by=by))
+    typer.echo(f"{login} を認証基盤の識別子に結び付けました" if given else f"{login} の結び付きを外しました")
+
+
+@app.command("reset-code")
+def reset_code(ctx: typer.Context, login: Login) -> None:
+    """確認コード（二つめの鍵）をなくした人の設定を消す。
+
+    例: callflow --as admin01 user reset-code taro
+    """
+    _run(ctx.obj, lambda desk, by: desk.reset_code(login, by=by))
+    typer.echo(f"{login} の確認コードの設定を消しました")
+
+
+@app.command()
 def password(ctx: typer.Context, login: Login, password_stdin: Given = False) -> None:
-    """パスワードを決める。自分のものか、管理者が行う。"""
+    """パスワードを決める。自分のものか、管理者が行う。
+
+    例: callflow --as ward01 user password ward01 / callflow --as admin01 user password op001 --password-stdin
+    """
     here: Context = ctx.obj
     if here.actor.login != login:
         here.actor.must_be("admin")
@@ -88,6 +147,12 @@ def read_password(prompt: str, *, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise UsageError("パスワードを尋ねる端末がありません", mend="--password-stdin を使ってください")
     return getpass(prompt)
+
+
+def _run(here: Context, act: Callable[[Accounts, int], None]) -> None:
+    here.actor.must_be("admin")
+    with here.database.write() as conn:
+        act(Accounts(conn, here.municipality_id, here.clock.now()), here.actor_id)
 
 
 def _first_or_admin(here: Context, desk: Accounts, roles: tuple[str, ...]) -> int | None:
@@ -113,5 +178,6 @@ def _data(account: Account) -> dict[str, object]:
         "kind": account.kind,
         "roles": list(account.roles),
         "password": account.has_password,
+        "code": account.has_code,
         "active": account.active,
     }

@@ -1,33 +1,27 @@
-"""Many rows by the driver itself: SQLAlchemy's statement once, its handling of each row's parameters left out."""
+"""Many rows by the driver itself: SQLAlchemy's handling of each row's parameters left out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 
-def insert_many(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Inserts rows that all have the keys of the first one; constant defaults of the table are filled in."""
+def insert_tuples(conn: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, tail: str = "") -> None:
+    """Inserts rows whose values stand in the order of the table's columns, dates as ISO text.
+
+    `tail`: what follows the values, such as ON CONFLICT. Without one PostgreSQL is told by COPY.
+    """
     if not rows:
         return
-    defaults = {
-        column.name: column.default.arg
-        for column in table.columns
-        if column.name not in rows[0] and isinstance(column.default, ScalarElementColumnDefault)
-    }
-    names = [*rows[0], *defaults]
+    names = ", ".join(column.name for column in table.columns)
+    if conn.dialect.name == "postgresql" and not tail:
+        driver: Any = conn.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
     mark = "?" if conn.dialect.paramstyle == "qmark" else "%s"
-    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608  names of our own tables
-    rest = tuple(defaults.values())
-    columns = [[row[name] for row in rows] for name in rows[0]] + [[value] * len(rows) for value in rest]
-    prepared = [_prepared(conn, table, name, values) for name, values in zip(names, columns, strict=True)]
-    conn.exec_driver_sql(statement, list(zip(*prepared, strict=True)))
-
-
-def _prepared(conn: Connection, table: Table, name: str, values: list[Any]) -> Iterator[Any] | list[Any]:
-    """A column's values as the driver wants them."""
-    process: Callable[[Any], Any] | None = table.c[name].type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
-    return map(process, values) if process else values
+    marks = ", ".join([mark] * len(table.columns))
+    conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks}){tail}", list(rows))  # noqa: S608  names of our own tables

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 
-_BITS = 27
+_BITS = 28
 _MASK = (1 << _BITS) - 1
 
 
 class Suspects:
-    """A Bloom filter of 16 MB. What it calls new is new; what it suspects is settled by `repeated`."""
+    """A Bloom filter of 32 MB. What it calls new is new; what it suspects is settled by `repeated`."""
 
     def __init__(self) -> None:
         self._seen = bytearray(1 << (_BITS - 3))
@@ -18,7 +18,7 @@ class Suspects:
     def add(self, key: Hashable) -> None:
         mixed = hash(key)
         known = True
-        for place in (mixed & _MASK, (mixed >> _BITS) & _MASK):
+        for place in (mixed & _MASK, (mixed >> _BITS) & _MASK, (mixed ^ (mixed >> 17)) & _MASK):
             bit = 1 << (place & 7)
             known = known and bool(self._seen[place >> 3] & bit)
             self._seen[place >> 3] |= bit

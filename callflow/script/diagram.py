@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from unicodedata import east_asian_width
 
@@ -25,15 +25,20 @@ WORDS = {END: "終話", RESUME: "元の台詞へ戻る", SAME: "同じ台詞の�
 INK, FAINT, LINE = "#1d2733", "#5b6775", "#6b7c93"
 WIDTH, ROW, TEXT, PAD, GAP_X, GAP_Y, MARGIN = 250, 18, 16, 8, 90, 18, 40
 LETTERS = 38  # half-width letters in a line of text
+TIP = ' marker-end="url(#tip)"'
+
+Ways = Mapping[tuple[str, str, str], int]
+"""How often an answer led from a line to another line (or `end`): (line, answer, line)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer of a line, to one target."""
+    """One answer of a line, to one target. `answer`: its name, where it is one line's own."""
 
     key: str
     label: str
     target: str
+    answer: str = field(default="", compare=False)
 
 
 def common(script: Script) -> list[Row]:
@@ -59,7 +64,7 @@ def rows_of(script: Script) -> dict[str, list[Row]]:
     everywhere = set(common(script))
     return {
         name: [
-            Row(answer.key, answer.label, target)
+            Row(answer.key, answer.label, target, answer.name)
             for answer in state.answers.values()
             for target in _targets(answer)
             if Row("", answer.label, target) not in everywhere
@@ -90,8 +95,22 @@ def mermaid(script: Script) -> str:
     return "\n".join([*lines, "  fin --> [*]", ""])
 
 
-def svg(script: Script) -> str:
-    """The same as a picture: every line a box with its answers, arrows to the right; the rest is named."""
+def taken(ways: Ways, state: str, answer: Answer, target: str) -> int:
+    """How often an answer led from a line to one of its targets."""
+    if target == RESUME:
+        named = {state if each == SAME else each for each in _targets(answer)}
+        return sum(
+            n for (line, name, to), n in ways.items() if (line, name) == (state, answer.name) and to not in named
+        )
+    return ways.get((state, answer.name, state if target == SAME else target), 0)
+
+
+def svg(script: Script, ways: Ways | None = None) -> str:
+    """The same as a picture: every line a box with its answers, arrows to the right; the rest is named.
+
+    `ways`: how often each was taken; then numbers stand on the answers, and the arrows are as broad as they are busy.
+    """
+    counted = _Counted(script, ways or {})
     rows = rows_of(script)
     main = columns_of(script.starts.values(), _following(rows))
     apart = [row.target for row in common(script) if row.target in script.states and row.target not in main]
@@ -106,12 +125,36 @@ def svg(script: Script) -> str:
         heights = {name: _height(script, name, rows[name]) for name in column}
         placed = place(column, heights, _arrows(script, rows, column), GAP_Y)
         parts.append(_text(MARGIN, y + 20, title, size=18, weight="bold"))
-        parts += _block(script, rows, placed, y + 44)
+        parts += _block(counted, rows, placed, y + 44)
         width = max(width, len(placed.columns) * (WIDTH + GAP_X) - GAP_X)
         y += placed.height + 80
-    parts += _everywhere(script, y)
+    parts += _everywhere(counted, y)
     y += 60 + ROW * (len(common(script)) // 3 + 1)
     return "\n".join([*_head(script, max(width, 1000) + 2 * MARGIN, y + MARGIN), *parts, "</svg>", ""])
+
+
+class _Counted:
+    """A script with how often its ways were taken."""
+
+    def __init__(self, script: Script, ways: Ways) -> None:
+        self.script = script
+        self._ways = ways
+
+    def of(self, state: str, row: Row) -> int:
+        """An own answer of a line."""
+        answer = self.script.states[state].answers[row.answer]
+        return taken(self._ways, state, answer, row.target) if self._ways else 0
+
+    def anywhere(self, row: Row) -> int:
+        """An answer that is drawn once for all lines."""
+        if not self._ways:
+            return 0
+        return sum(
+            taken(self._ways, name, answer, row.target)
+            for name, state in self.script.states.items()
+            for answer in state.answers.values()
+            if answer.label == row.label and row.target in _targets(answer)
+        )
 
 
 def _targets(answer: Answer) -> Iterator[str]:
@@ -180,28 +223,34 @@ def _legend(script: Script) -> str:
     return "\n".join(parts)
 
 
-def _block(script: Script, rows: dict[str, list[Row]], placed: Placed, y: float) -> Iterable[str]:
-    column, closing = placed.column_of, _closing(rows)
+def _block(counted: _Counted, rows: dict[str, list[Row]], placed: Placed, y: float) -> Iterable[str]:
+    column, closing, script = placed.column_of, _closing(rows), counted.script
+    times = {
+        (name, _port(script, name, number)): counted.of(name, row)
+        for name in column.keys() & rows.keys()
+        for number, row in enumerate(rows[name])
+    }
     for arrow, lanes in placed.lanes.items():
         points = [(_left(column[arrow.source]) + WIDTH, y + placed.top[arrow.source] + arrow.port)]
         for lane in lanes:
             points += [(_left(column[lane]), y + placed.top[lane] + 5), (_left(column[lane]) + WIDTH, 0)]
             points[-1] = (points[-1][0], points[-2][1])
         points.append((_left(column[arrow.target]) - 2, y + placed.top[arrow.target] + PAD + 6))
-        yield _curve(points)
+        yield _curve(points, times[arrow.source, arrow.port])
     drawn = {(arrow.source, arrow.target) for arrow in placed.lanes}
     for name, number in column.items():
         if name in rows:
             named = {row.target for row in rows[name] if (name, row.target) not in drawn or row.target in closing}
-            yield _box(script, name, _left(number), y + placed.top[name], rows[name], named)
+            yield _box(counted, name, _left(number), y + placed.top[name], rows[name], named)
 
 
 def _left(column: int) -> float:
     return MARGIN + column * (WIDTH + GAP_X)
 
 
-def _curve(points: list[tuple[float, float]]) -> str:
+def _curve(points: list[tuple[float, float]], times: int) -> str:
     """A smooth way through the points: curved between columns, straight through a lane."""
+    width = 1.3 + 0.5 * times.bit_length()
     (x, y), path = points[0], []
     for number, (to_x, to_y) in enumerate(points[1:]):
         half = (to_x - x) / 2
@@ -212,10 +261,11 @@ def _curve(points: list[tuple[float, float]]) -> str:
         )
         x, y = to_x, to_y
     start = f"M{points[0][0]:.0f} {points[0][1]:.0f}"
-    return f'<path d="{start}{"".join(path)}" fill="none" stroke="{LINE}" stroke-width="1.3" marker-end="url(#tip)"/>'
+    return f'<path d="{start}{"".join(path)}" fill="none" stroke="{LINE}" stroke-width="{width:.1f}"{TIP}/>'
 
 
-def _box(script: Script, name: str, x: float, y: float, rows: list[Row], named: set[str]) -> str:
+def _box(counted: _Counted, name: str, x: float, y: float, rows: list[Row], named: set[str]) -> str:
+    script = counted.script
     state = script.states[name]
     level = next(iter(state.reveals.by_setting_value.values()))
     dashed = ' stroke-dasharray="6 4"' if state.draft else ""
@@ -228,24 +278,37 @@ def _box(script: Script, name: str, x: float, y: float, rows: list[Row], named: 
     ]
     parts += [_text(x + PAD, y + PAD + TEXT * (n + 2) - 5, line) for n, line in enumerate(lines)]
     for number, row in enumerate(rows):
+        times = _times(counted.of(name, row))
         middle = y + _port(script, name, number)
         parts.append(f'<path d="M{x:.0f} {middle - ROW / 2:.0f}h{WIDTH}" stroke="{INK}" stroke-opacity=".15"/>')
         parts.append(
-            _text(x + PAD, middle + 4, f"{row.key} {_short(row.label, 24 if row.target in named else 34)}", size=11)
+            _text(
+                x + PAD,
+                middle + 4,
+                f"{row.key} {_short(row.label, (24 if row.target in named else 34) - len(times))}",
+                size=11,
+            )
         )
         if row.target in named:
             words = WORDS.get(row.target, row.target)
-            parts.append(_text(x + WIDTH - PAD, middle + 4, f"→ {words}", size=10, anchor="end", colour=FAINT))
+            parts.append(_text(x + WIDTH - PAD, middle + 4, f"{times} → {words}", size=10, anchor="end", colour=FAINT))
         else:
+            parts.append(_text(x + WIDTH - PAD, middle + 4, times, size=10, weight="bold", anchor="end"))
             parts.append(f'<circle cx="{x + WIDTH:.0f}" cy="{middle:.0f}" r="3" fill="{LINE}"/>')
     return "\n".join([*parts, "</g>"])
 
 
-def _everywhere(script: Script, y: float) -> Iterable[str]:
+def _everywhere(counted: _Counted, y: float) -> Iterable[str]:
     yield _text(MARGIN, y + 10, "ほとんどの台詞で選べる応答", size=18, weight="bold")
-    for number, row in enumerate(common(script)):
+    for number, row in enumerate(common(counted.script)):
         x, line = MARGIN + number % 3 * 330, y + 40 + ROW * (number // 3)
-        yield _text(x, line, f"{row.label} → {WORDS.get(row.target, row.target)}")
+        yield _text(
+            x, line, f"{row.label} → {WORDS.get(row.target, row.target)} {_times(counted.anywhere(row))}".strip()
+        )
+
+
+def _times(count: int) -> str:
+    return f"{count:,}回" if count else ""
 
 
 def _text(

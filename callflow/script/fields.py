@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from callflow.script.model import Field
+from callflow.script.lines import wording
+from callflow.script.model import SAME, Answer, Field, State
 
 _TOKYO = ZoneInfo("Asia/Tokyo")
 _ERAS = {"R": 2018, "令和": 2018, "H": 1988, "平成": 1988, "S": 1925, "昭和": 1925}
@@ -31,6 +32,16 @@ class FieldFault:
     field: str
     what: str
     mend: str
+
+
+def told_anew(state: State, answer: Answer) -> frozenset[str]:
+    """The fields that an answer may change though they were told before: what its state asks for.
+
+    What the line has just read out changes only by an answer that says the line again, so that what is recorded is
+    what was heard.
+    """
+    texts = () if SAME in answer.to.values else state.says.by_setting_value.values()
+    return frozenset(state.asks).difference(*(wording(text).names for text in texts))
 
 
 def read_fields(
@@ -55,6 +66,8 @@ def read_field(field: Field, raw: Any, now: datetime) -> Any | FieldFault:
     """One value in its recorded form. `now` is an aware instant; bounds are judged on Tokyo's calendar."""
     if field.type == "identity":
         return True  # what was tried is never recorded
+    if field.type == "choices":
+        return _read_choices(field, raw)
     typed = unicodedata.normalize("NFKC", str(raw)).strip()
     if not typed:
         return FieldFault(field.name, "空欄です", "値を入れてください")
@@ -75,17 +88,32 @@ def read_field(field: Field, raw: Any, now: datetime) -> Any | FieldFault:
             return _read_text(field, str(raw).strip())
 
 
+def _read_choices(field: Field, raw: Any) -> list[str] | FieldFault:
+    """What was ticked, in the order of the script: a list, or words with `、` or `,` between them."""
+    words = re.split("[、,]", raw) if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
+    ticked = {str(word).strip() for word in words} - {""}
+    if not ticked:
+        return FieldFault(field.name, "一つも選ばれていません", f"選択肢: {'、'.join(field.options)}")
+    if not ticked <= set(field.options):
+        return FieldFault(field.name, "選択肢にないものがあります", f"選択肢: {'、'.join(field.options)}")
+    return [option for option in field.options if option in ticked]
+
+
 def _read_date(field: Field, typed: str, now: datetime) -> str | FieldFault:
     day = parse_date(typed)
     if day is None:
         return FieldFault(field.name, "日付として読めません", "例: 2026-12-04、R8.12.4")
+    return _out_of_bounds(field, day, now) or day.isoformat()
+
+
+def _out_of_bounds(field: Field, day: date, now: datetime) -> FieldFault | None:
     today = now.astimezone(_TOKYO).date()
     earliest, latest = _day(field.earliest, today), _day(field.latest, today)
     if earliest and day < earliest:
         return FieldFault(field.name, f"{earliest.isoformat()} より前です", "それ以後の日付を入れてください")
     if latest and day > latest:
         return FieldFault(field.name, f"{latest.isoformat()} より後です", "それ以前の日付を入れてください")
-    return day.isoformat()
+    return None
 
 
 def parse_date(typed: str) -> date | None:
@@ -100,6 +128,14 @@ def parse_date(typed: str) -> date | None:
         return None
 
 
+def bound_of(kind: str, bound: str) -> int | date | None:
+    """A bound as the kind of field compares it: a day (`today` is day 0), or a number of yen; None if it is none."""
+    if kind == "yen":
+        return int(bound) if bound.isascii() and bound.isdigit() else None
+    found = _BOUND.fullmatch(bound)
+    return int(found["days"] or 0) if found else parse_date(bound)
+
+
 def _day(bound: str, today: date) -> date | None:
     found = _BOUND.fullmatch(bound)
     if found:
@@ -111,10 +147,11 @@ def _read_yen(field: Field, typed: str) -> int | FieldFault:
     digits = typed.replace(",", "").removesuffix("円")
     if not digits.isdecimal() or int(digits) == 0:
         return FieldFault(field.name, "金額として読めません", "1円以上の整数を入れてください")
-    amount = int(digits)
-    ceiling = field.max or (int(field.latest) if field.latest.isdecimal() else 0)
-    if ceiling and amount > ceiling:
-        return FieldFault(field.name, f"{ceiling:,}円を超えています", "金額を確かめてください")
+    amount, least, most = int(digits), int(field.earliest or 1), int(field.max or field.latest or 0)
+    if amount < least:
+        return FieldFault(field.name, f"{least:,}円に足りません", "金額を確かめてください")
+    if most and amount > most:
+        return FieldFault(field.name, f"{most:,}円を超えています", "金額を確かめてください")
     return amount
 
 
@@ -128,6 +165,9 @@ def _read_slot(field: Field, typed: str, now: datetime) -> str | FieldFault:
     at = datetime.combine(day, time(int(clock[1]), int(clock[2])), zone)
     if at <= now:
         return FieldFault(field.name, "過ぎた日時です", "これからの日時を入れてください")
+    outside = _out_of_bounds(field, at.astimezone(_TOKYO).date(), now)
+    if outside:
+        return outside
     return at.astimezone(UTC).isoformat()
 
 

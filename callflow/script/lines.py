@@ -8,7 +8,7 @@ sandboxed, reach nothing but these facts, and unknown names are errors, not blan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -40,10 +40,16 @@ FACT_LEVELS: dict[str, Level] = {
 }
 """Every fact that a line may name, and how much it gives away."""
 
+NUMBERS = frozenset({"arrears.amount", "arrears.count", "arrears.others", "arrears.total"})
+"""The facts that are numbers: only they, and fields of type yen, can be written as yen or ordered by size."""
+
+NAMED = "\ufffc"
+"""Stands in a line's texts where it says a fact or a field."""
+
 _TOKYO = ZoneInfo("Asia/Tokyo")
 _WEEKDAYS = "月火水木金土日"
 _ALLOWED = (
-    *(nodes.Output, nodes.If, nodes.CondExpr, nodes.Filter),
+    *(nodes.Output, nodes.TemplateData, nodes.Const, nodes.If, nodes.CondExpr, nodes.Filter),
     *(nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or),
 )
 
@@ -59,11 +65,24 @@ class LineFault:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A line's template taken apart: the names in it with the line where each stands first, and its own words."""
+    """A line's template taken apart: the names in it with the line where each stands first, and what it can say.
+
+    `numbers` are the names that stand where only a number can. `texts` has one text for each way through the line's
+    choices, with `NAMED` for what is said of a fact.
+    """
 
     names: Mapping[str, int]
-    words: str
+    numbers: Mapping[str, int]
+    texts: frozenset[str]
     faults: tuple[LineFault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A name that stands where only a number can."""
+
+    name: str
+    line: int
 
 
 class _Facts(dict[str, Any]):
@@ -104,7 +123,8 @@ def time(iso: str) -> str:
 
 
 FILTERS = {"yen": yen}
-_SPOKEN = {"date": day, "slot": time}
+_SPOKEN: Mapping[str, Callable[[Any], str]] = {"date": day, "slot": time, "choices": "、".join}
+_MOST_TEXTS = 4_096
 
 
 def _environment() -> SandboxedEnvironment:
@@ -128,25 +148,34 @@ def _compiled(source: str) -> tuple[Template, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4096)
+def _unchanging(source: str) -> str:
+    """A line that names nothing, and so is the same in every call."""
+    return _compiled(source)[0].render().strip()
+
+
+@lru_cache(maxsize=4096)
 def wording(source: str) -> Wording:
     """A line's template taken apart. Never raises: what is wrong with it stands in `faults`."""
     try:
         tree = _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
-        return Wording({}, source, (LineFault("template", error.lineno, str(error.message)),))
+        return Wording({}, {}, frozenset({source}), (LineFault("template", error.lineno, str(error.message)),))
     names: dict[str, int] = {}
-    words: list[str] = []
+    numbers: dict[str, int] = {}
     faults: list[LineFault] = []
     for node in tree.body:
         for part in _parts(node):
             match part:
                 case (str() as name, int() as line):
                     names.setdefault(name, line)
+                case _Number():
+                    numbers.setdefault(part.name, part.line)
                 case LineFault():
                     faults.append(part)
-                case str():
-                    words.append(part)
-    return Wording(names, "".join(words), tuple(faults))
+    texts = _texts(tree.body)
+    if len(texts) > _MOST_TEXTS:
+        faults.append(LineFault("template", 1, "一つの台詞に場合分けが多すぎます"))
+    return Wording(names, numbers, frozenset(texts), tuple(faults))
 
 
 def render(script: Script, state_name: str, settings: Mapping[str, str], facts: Mapping[str, Any]) -> str:
@@ -157,38 +186,73 @@ def render(script: Script, state_name: str, settings: Mapping[str, str], facts: 
     state = script.states[state_name]
     level = Level[state.reveals.pick(settings).upper()]
     try:
-        template, names = _compiled(state.says.pick(settings))
+        source = state.says.pick(settings)
+        template, names = _compiled(source)
+        if not names:
+            return _unchanging(source)
         return template.render(_namespace(script, level, names, facts)).strip()
-    except TemplateError as error:
-        raise RefusedError(f"状態 {state_name} の台詞を作れません: {error.message}") from error
+    except (TemplateError, TypeError, ValueError) as error:
+        raise RefusedError(f"状態 {state_name} の台詞を作れません: {error}") from error
 
 
 def level_of_name(script: Script, dotted: str) -> Level | None:
-    """How much a fact or a field gives away; None if a line may not name it at all."""
+    """How much a fact or a field gives away; None if a line may not name it at all, as what identifies a person."""
     level = FACT_LEVELS.get(dotted)
-    if level is None and dotted in script.fields:
+    if level is None and dotted in script.fields and script.fields[dotted].type != "identity":
         return script.fields[dotted].reveals
     return level
 
 
 def known_names(script: Script) -> dict[str, Level]:
     """Every dotted name that a line of this script may use, with its level."""
-    return {**{name: field.reveals for name, field in script.fields.items()}, **FACT_LEVELS}
+    fields = {name: field.reveals for name, field in script.fields.items() if field.type != "identity"}
+    return {**fields, **FACT_LEVELS}
 
 
-def _parts(node: nodes.Node) -> Iterator[str | tuple[str, int] | LineFault]:
-    """A node's own words, the names in it, and what a line may not do."""
+def _texts(parts: Sequence[nodes.Node]) -> set[str]:
+    """What these parts can say, one text for each way through their choices; no more once there are too many."""
+    found = {""}
+    for node in parts:
+        if len(found) <= _MOST_TEXTS:
+            found = {before + after for before in found for after in _said(node)}
+    return found
+
+
+def _said(node: nodes.Node) -> set[str]:
     match node:
         case nodes.TemplateData():
-            yield node.data
+            return {node.data}
         case nodes.Const():
-            yield str(node.value)
+            return {str(node.value)}
+        case nodes.Output():
+            return _texts(node.nodes)
+        case nodes.If():
+            ways = [node.body, *(each.body for each in node.elif_), node.else_]
+            return set().union(*(_texts(way) for way in ways))
+        case nodes.CondExpr():
+            return _said(node.expr1) | (_said(node.expr2) if node.expr2 else {""})
+        case nodes.And() | nodes.Or():
+            return _said(node.left) | _said(node.right)
+    return {NAMED}
+
+
+def _parts(node: nodes.Node) -> Iterator[tuple[str, int] | _Number | LineFault]:
+    """The names in a node, those of them that must be numbers, and what a line may not do."""
+    match node:
         case nodes.Name() | nodes.Getattr():
             yield from _dotted(node)
             return
         case nodes.Filter() if node.name not in FILTERS:
             known = "、".join(FILTERS)
             yield LineFault("template", node.lineno, f"フィルター {node.name} はありません。使えるもの: {known}")
+        case nodes.Filter() if node.args or node.kwargs:
+            yield LineFault("template", node.lineno, f"フィルター {node.name} は () なしで書きます")
+        case nodes.Filter():
+            yield from _numbers(node.node, f"{node.name} で書く")
+        case nodes.Compare():
+            yield from _compared(node)
+        case nodes.CondExpr() if node.expr2 is None:
+            yield LineFault("template", node.lineno, "台詞の中の if には else も書いてください")
         case nodes.Call() | nodes.Getitem():
             yield LineFault("attribute", node.lineno, "台詞は事実の名前のほか、何にも触れられません")
         case _ if not isinstance(node, _ALLOWED):
@@ -196,6 +260,27 @@ def _parts(node: nodes.Node) -> Iterator[str | tuple[str, int] | LineFault]:
             yield LineFault("template", node.lineno, f"台詞にこの書き方は使えません（{kind}）")
     for child in node.iter_child_nodes():
         yield from _parts(child)
+
+
+def _compared(node: nodes.Compare) -> Iterator[_Number | LineFault]:
+    """What `<` and the like compare must be numbers, or a text would stop the call; `in` is not there at all."""
+    for operand in node.ops:
+        if operand.op in ("in", "notin"):
+            yield LineFault("template", node.lineno, "台詞に in は使えません。== で比べてください")
+        elif operand.op not in ("eq", "ne"):
+            yield from _numbers(node.expr, "大小を比べる")
+            yield from _numbers(operand.expr, "大小を比べる")
+
+
+def _numbers(node: nodes.Node | None, wanted: str) -> Iterator[_Number | LineFault]:
+    if isinstance(node, nodes.Const) and isinstance(node.value, int):
+        return
+    names = list(_dotted(node)) if isinstance(node, nodes.Name | nodes.Getattr) else []
+    if not names:
+        yield LineFault("template", node.lineno if node else 1, f"{wanted}のは、数の名前だけです")
+    for name in names:
+        if not isinstance(name, LineFault):
+            yield _Number(*name)
 
 
 def _dotted(node: nodes.Name | nodes.Getattr) -> Iterator[tuple[str, int] | LineFault]:

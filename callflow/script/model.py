@@ -15,6 +15,9 @@ END, SAME, RESUME = "end", "same", "resume"
 RESERVED_TARGETS = frozenset({END, SAME, RESUME})
 BUILT_IN_CONDITIONS = frozenset({"verified", "unverified", "householder", "spouse", "settled", "hardship", "else"})
 
+CALL_CONDITIONS = frozenset({"spouse_may_hear", "first_attempt", "may_leave_message"})
+"""The conditions of kind `call` that a call is told when it opens; no other one can ever hold."""
+
 Party = Literal["householder", "spouse"]
 
 
@@ -94,13 +97,13 @@ class Field:
     """Something the operator types or picks during the talk. `reveals`: the level of its value in a line."""
 
     name: str
-    type: Literal["date", "yen", "choice", "slot", "phone", "text", "arrears", "identity"]
+    type: Literal["date", "yen", "choice", "choices", "slot", "phone", "text", "arrears", "identity"]
     reveals: Level
     label: str  # what people read: on the screen, and on the slip
     earliest: str = ""  # `from`: a bound such as `today`, `today+14`, or a number of yen
     latest: str = ""  # `to`
     max: int = 0  # characters for text, yen for yen; 0 = no bound
-    options: tuple[str, ...] = ()  # `of`: what a choice may be
+    options: tuple[str, ...] = ()  # `of`: what a choice may be, or several of choices
     mark: Mark = Mark("", 0, 0)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -15,8 +16,17 @@ from typing import Any, Literal, cast
 from callflow.errors import InputError, NotFoundError
 from callflow.script import parts
 from callflow.script.faults import Faults, ScriptError, nearest
-from callflow.script.model import Mark, Script
-from callflow.script.screens import Screens, with_detours
+from callflow.script.model import (
+    BUILT_IN_CONDITIONS,
+    CALL_CONDITIONS,
+    END,
+    Answer,
+    Field,
+    Mark,
+    Script,
+    always,
+)
+from callflow.script.screens import HANG_UP, Screens, with_detours
 from callflow.script.yamlfile import Place, load, words
 
 MAIN_KEYS = ("script", "title", "claim_type", "starts")
@@ -24,6 +34,8 @@ SHARED_KEYS = (
     *("include", "settings", "conditions", "fields", "never_say"),
     *("anywhere", "groups", "states", "dispositions"),
 )
+_NAME = re.compile("[a-z0-9][a-z0-9_-]*")
+_HANG_UP_MEND = "hang_up: {label: 切れた, key: h, to: end}"
 WORD_LEVELS = ("topic", "debt", "forbidden")
 
 
@@ -59,8 +71,10 @@ class _Files:
     def gather(self, main: str) -> dict[str, dict[str, Place]]:
         """The top entries of each file, main file first. A file that is included twice is read once."""
         text = self._text(main)
+        if text is None and self.sources is None and (self.folder / main).is_dir():
+            raise InputError(f"{main} はフォルダーです", mend="台本のファイルを指定してください（*.yaml も可）")
         if text is None:
-            raise NotFoundError(f"台本 {main} がありません")
+            raise NotFoundError(f"台本 {main} がありません", mend=nearest(main, self._there()))
         found: dict[str, dict[str, Place]] = {}
         waiting = [(main, text)]
         while waiting:
@@ -113,7 +127,7 @@ def _build(main: str, tops: Mapping[str, Mapping[str, Place]], texts: Mapping[st
     settings = _settings(_merged(tops, "settings"), faults)
     starts = top["starts"].keys(("outbound", "inbound"), ("outbound",)) if "starts" in top else {}
     start_states = {name: place.text() for name, place in starts.items()}
-    anywhere = [parts.answer(name, at, from_anywhere=True) for name, at in _merged(tops, "anywhere").items()]
+    anywhere = _anywhere(main, _merged(tops, "anywhere"), faults)
     groups = {
         name: [parts.answer(key, at) for key, at in place.entries().items()]
         for name, place in _merged(tops, "groups").items()
@@ -121,6 +135,9 @@ def _build(main: str, tops: Mapping[str, Mapping[str, Place]], texts: Mapping[st
     screens = Screens(settings, groups, anywhere)
     states = {name: screens.state(name, place) for name, place in _merged(tops, "states").items()}
     title = {key: top[key].text() if key in top else "" for key in ("script", "title", "claim_type")}
+    for key in ("script", "claim_type"):
+        if key in top and title[key].strip() and not _NAME.fullmatch(title[key]):
+            top[key].fault("shape", f"{key} は英小文字・数字・-・_ だけで書きます")
     return Script(
         name=title["script"],
         title=title["title"],
@@ -128,7 +145,7 @@ def _build(main: str, tops: Mapping[str, Mapping[str, Place]], texts: Mapping[st
         starts=start_states,
         settings=settings,
         conditions=_conditions(tops),
-        fields={name: parts.field(name, place) for name, place in _merged(tops, "fields").items()},
+        fields=_fields(_merged(tops, "fields")),
         never_say=_never_say(tops),
         states=with_detours(states, anywhere),
         dispositions={code: parts.disposition(code, place) for code, place in _merged(tops, "dispositions").items()},
@@ -166,9 +183,37 @@ def _settings(places: Mapping[str, Place], faults: Faults) -> dict[str, tuple[st
     return found
 
 
+def _anywhere(main: str, places: Mapping[str, Place], faults: Faults) -> list[Answer]:
+    """The answers of every state. Hanging up is among them, ends the call, and nothing holds it up."""
+    incomplete = any(fault.rule in ("include", "yaml", "shape") for fault in faults.found)
+    if HANG_UP not in places and not incomplete:  # it may stand in the file that could not be read
+        faults.add("hang_up", Mark(main, 1, 1), "anywhere に hang_up がありません", _HANG_UP_MEND)
+    found = [parts.answer(name, at, from_anywhere=True) for name, at in places.items()]
+    for answer in found:
+        plain = Answer(HANG_UP, answer.label, answer.key, always(END), from_anywhere=True, mark=answer.mark)
+        if answer.name == HANG_UP and answer != plain:
+            faults.add("hang_up", answer.mark, "hang_up には label、key、to: end だけを書きます", _HANG_UP_MEND)
+    return found
+
+
+def _fields(places: Mapping[str, Place]) -> dict[str, Field]:
+    """The fields. `promise` and `promise.due` cannot both be: a line could not tell them apart."""
+    for name, place in places.items():
+        inner = next((other for other in places if other.startswith(f"{name}.")), None)
+        if inner:
+            place.fault("field_name", f"項目 {name} は、{inner} の前の部分でもあります", "別の名前をつけてください")
+    return {name: parts.field(name, place) for name, place in places.items()}
+
+
 def _conditions(tops: Mapping[str, Mapping[str, Place]]) -> dict[str, Literal["call", "screen"]]:
-    kinds = ("call", "screen")
-    found: dict[str, Any] = {name: at.one_of(kinds) for name, at in _merged(tops, "conditions").items()}
+    found: dict[str, Any] = {}
+    for name, place in _merged(tops, "conditions").items():
+        found[name] = kind = place.one_of(("call", "screen"))
+        if name in BUILT_IN_CONDITIONS:
+            place.fault("collision", f"{name} は決まりの条件です", "別の名前をつけてください")
+        if kind == "call" and name not in CALL_CONDITIONS and place.text() == "call":
+            what = f"call の条件 {name} は、どの通話でも成り立ちません"
+            place.fault("unknown_name", what, nearest(name, CALL_CONDITIONS))
     return cast(dict[str, Literal["call", "screen"]], found)
 
 

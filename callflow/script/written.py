@@ -46,6 +46,8 @@ def written(field: Field, value: Any) -> str:
                 return f"{int(value):,}円"
     except ValueError:
         return text
+    if field.type == "choices" and isinstance(value, list):
+        return "、".join(value)
     return _INSTALMENTS.get(text, text) if field.type == "arrears" else text
 
 

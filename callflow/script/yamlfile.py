@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from callflow.script.faults import Faults, nearest
 from callflow.script.model import Mark
@@ -87,14 +88,14 @@ class Place:
             self.fault("unknown_word", f"{value} は書けません", nearest(value, options))
         return options[-1]
 
-    def whole(self) -> int:
-        """A whole number, 0 or more."""
+    def whole(self, *, least: int = 0) -> int:
+        """A whole number, `least` or more."""
         value = self.text()
-        if value.isascii() and value.isdigit():
+        if value.isascii() and value.isdigit() and int(value) >= least:
             return int(value)
         if value.strip():
-            self.fault("shape", f"{value} ではなく、0以上の整数で書きます")
-        return 0
+            self.fault("shape", f"{value} ではなく、{least}以上の整数で書きます")
+        return least
 
     def truth(self) -> bool:
         return self.one_of(("true", "false")) == "true"
@@ -134,8 +135,14 @@ def load(text: str, file: str, faults: Faults) -> Place | None:
         mark = Mark(file, at.line + 1, at.column + 1) if at else top
         faults.add("yaml", mark, f"YAML として読めません: {error.problem or error.context}")
         return None
+    except ReaderError as error:
+        before = text[: error.position]
+        mark = Mark(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        faults.add("yaml", mark, f"文字 U+{ord(text[error.position]):04X} は書けません", "この文字を消してください")
+        return None
     except (YAMLError, RecursionError) as error:
-        faults.add("yaml", top, f"YAML として読めません: {type(error).__name__}")
+        deep = isinstance(error, RecursionError)
+        faults.add("yaml", top, "入れ子が深すぎます" if deep else f"YAML として読めません: {type(error).__name__}")
         return None
     if node is None:
         faults.add("yaml", top, "ファイルが空です")

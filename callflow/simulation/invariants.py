@@ -3,7 +3,8 @@
 I1 one live attempt per case, number, household and operator · I3 a call that is over has one outcome, whole ·
 I4 slip, hardship and living report go together · I5 no debt before verification · I6 the log replays ·
 I7 the chain holds up to its head (`callflow audit verify` holds it to the anchors) · I9 nothing is placed while
-suppressed. I10, that nothing acknowledged is lost, needs to know what was acknowledged: `lost`.
+suppressed · I11 a campaign's counts of outcomes are those of its calls. I10, that nothing acknowledged is lost, needs
+to know what was acknowledged: `lost`.
 I2 is counted by `callflow.simulation.breaches`.
 """
 
@@ -21,10 +22,11 @@ from sqlalchemy import Connection, Select, exists, select, text
 from callflow import calllog, replay
 from callflow.calllog import Broken
 from callflow.errors import CallflowError
-from callflow.playback import verify_all
+from callflow.playback import against_records, verify_all
 from callflow.replay import Told
 from callflow.script.model import END, Level, Script
 from callflow.shelf import Shelf
+from callflow.tallies import astray
 from models.tables import (
     call_events,
     callbacks,
@@ -72,6 +74,8 @@ def check(conn: Connection, shelf: Shelf | None = None) -> list[Violation]:
     for municipality_id in conn.execute(select(municipalities.c.id)).scalars().all():
         found += _replayed(conn, municipality_id, shelf)
         found += _outcomes(conn, municipality_id, shelf)
+        for (campaign, code), by in astray(conn, municipality_id).items():
+            found.append(Violation("I11", 0, f"キャンペーン {campaign} の {code} が {by:+} 件違います"))
     return found
 
 
@@ -163,7 +167,7 @@ _QUERIES: tuple[tuple[str, str, str], ...] = (
 
 
 def _replayed(conn: Connection, municipality_id: int, shelf: Shelf) -> Iterator[Violation]:
-    for verdict in verify_all(conn, shelf, municipality_id):
+    for verdict in against_records(conn, municipality_id, verify_all(conn, shelf, municipality_id)):
         if not verdict.proved:
             invariant = "I7" if isinstance(verdict.fault, Broken) else "I6"
             yield Violation(invariant, verdict.call_id, str(verdict.fault))
@@ -214,7 +218,7 @@ def _shows_debt(script: Script, told: Told) -> bool:
 
 def _logs(conn: Connection, municipality_id: int, shelf: Shelf) -> Iterator[tuple[int, Script, list[calllog.Event]]]:
     query = (
-        select(call_events, calls.c.script_hash)
+        select(*calllog.COLUMNS, call_events.c.call_id, calls.c.script_hash)
         .join(calls, (calls.c.municipality_id == call_events.c.municipality_id) & (calls.c.id == call_events.c.call_id))
         .where(call_events.c.municipality_id == municipality_id)
         .order_by(call_events.c.call_id, call_events.c.seq)
@@ -284,10 +288,12 @@ _MADE: tuple[tuple[str, Select[Any]], ...] = (
         "promise",
         select(promises.c.call_id, promises.c.due_on, promises.c.amount).where(promises.c.state != "cancelled"),
     ),
-    ("slip", select(_slip.call_id, _slip.urgency).where(_slip.state != "cancelled")),
+    ("slip", select(_slip.call_id, _slip.urgency).where(_slip.state != "cancelled", _slip.origin == "call")),
     (
         "reason",
-        select(_slip.call_id, slip_reasons.c.reason).select_from(_SLIP_REASONS).where(_slip.state != "cancelled"),
+        select(_slip.call_id, slip_reasons.c.reason)
+        .select_from(_SLIP_REASONS)
+        .where(_slip.state != "cancelled", _slip.origin == "call"),
     ),
     ("report", select(_l.call_id).where(_l.kind.in_(("created", "reminded")))),
     ("callback", select(callbacks.c.call_id).where(callbacks.c.state != "cancelled")),

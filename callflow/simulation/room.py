@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
+from callflow.script.fields import told_anew
+from callflow.script.model import Script
 from callflow.shelf import Shelf
-from callflow.simulation.plans import Steps, ways
-from callflow.simulation.residents import SIGNAL_WORDS, Knowledge, Resident
+from callflow.simulation.plans import passing, ways
+from callflow.simulation.residents import SIGNAL_WORDS, Knowledge, Resident, reason_of
 from callflow.standing import Standing
 from callflow.switchboard import DialRefusedError, Switchboard
 from callflow.telephony.simulated import Happening, SimulatedPhone
@@ -32,7 +34,33 @@ from scheduler.dealing import Deal, NothingNow, Rules
 VARIANTS = 4  # of each way through a script, so that not all residents take the same one
 IDLE = timedelta(minutes=5)
 
+_oldest = (
+    select(arrears.c.unpaid)
+    .where(arrears.c.municipality_id == cases.c.municipality_id, arrears.c.case_id == cases.c.id, arrears.c.unpaid > 0)
+    .order_by(arrears.c.due_on)
+    .limit(1)
+    .scalar_subquery()
+)
+_KNOWLEDGE = (
+    select(debtors.c.birth_date, debtors.c.address, _oldest.label("oldest"))
+    .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
+    .where(cases.c.municipality_id == bindparam("m"), cases.c.id == bindparam("case"))
+)
+_NEXT_DUE = select(func.min(queue_entries.c.due_at)).where(
+    queue_entries.c.municipality_id == bindparam("m"),
+    queue_entries.c.campaign_id == bindparam("campaign"),
+    queue_entries.c.state == "scheduled",
+)
+
 Waiting = Generator[datetime, None, None]
+
+
+def resident_of(conn: Connection, municipality_id: int, seed: int, case_id: int, call_id: int) -> Resident:
+    """Who answers in that call of that case, in the run with this seed."""
+    row = conn.execute(_KNOWLEDGE, {"m": municipality_id, "case": case_id}).one()
+    born = row.birth_date.isoformat() if row.birth_date else ""
+    known = Knowledge(born, row.address, row.oldest or 0)
+    return Resident(random.Random(f"{seed}:{case_id}:{call_id}"), known, reason_of(seed, case_id))
 
 
 @dataclass(slots=True)
@@ -53,7 +81,6 @@ class Room:
     phone: SimulatedPhone = field(init=False)
     switchboard: Switchboard = field(init=False)
     _heard: dict[int, Any] = field(default_factory=dict, init=False)
-    _ways: dict[tuple[Any, ...], dict[str, Steps]] = field(default_factory=dict, init=False)
     _woken: datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -112,13 +139,15 @@ class Room:
 
     def _talk(self, dealt: Deal, operator: int, standing: Standing) -> Waiting:
         with self.database.read() as conn:
-            resident = self._resident(conn, dealt.claim.case_id, standing.call_id)
+            resident = resident_of(conn, self.municipality_id, self.seed, dealt.claim.case_id, standing.call_id)
             flow = self.shelf.flow(conn, self.municipality_id, self.script_hash)
             told = self.calls.conditions(conn, standing.call_id)
         fixed = {name for name, kind in flow.script.conditions.items() if kind == "call"}
         conditions = {name: told.get(name, False) for name in sorted(fixed)}
-        possible = self._ways_through(flow.script, conditions, resident.chance.randrange(VARIANTS))
-        steps = list(possible[resident.intent(possible)])
+        variant = self.seed + resident.chance.randrange(VARIANTS)
+        possible, by_state = (search(flow.script, "outbound", conditions, variant) for search in (ways, passing))
+        by = resident.wandering(by_state)
+        steps = list(by_state[by] if by else possible[resident.intent(possible)])
         taken = 0
         while not standing.talk_ended:
             yield self._after(3 + len(standing.line) / 7, 0.35)  # about seven characters a second
@@ -132,7 +161,7 @@ class Room:
             elif between == "hang_up" or taken >= len(steps):
                 standing = self.calls.hang_up(standing.call_id, operator, standing.step)
             else:
-                standing = self._answer(standing, operator, steps[taken], resident, flow.script.fields)
+                standing = self._answer(standing, operator, steps[taken], resident, flow.script)
                 taken += 1
         self.switchboard.hang_up(standing.call_id)
         self.switchboard.finish(standing.call_id, f"operator:{operator}")
@@ -142,11 +171,12 @@ class Room:
             return standing
         return self.calls.signal(standing.call_id, operator, standing.step, reason)
 
-    def _answer(self, standing: Standing, operator: int, name: str, resident: Resident, fields: Any) -> Standing:
+    def _answer(self, standing: Standing, operator: int, name: str, resident: Resident, script: Script) -> Standing:
         """The next answer of the way; where an interruption has led elsewhere, the resident hangs up."""
         answer = next((one for one in standing.answers if one.name == name), None)
         if answer is not None:
-            typed = resident.says(answer, fields, self.clock.now())
+            anew = told_anew(script.states[standing.state], answer)
+            typed = resident.says(answer, script.fields, self.clock.now(), standing.asks, anew)
             after = self.calls.answer(standing.call_id, operator, standing.step, name, fields=typed)
             if not after.refused:
                 return after
@@ -160,29 +190,6 @@ class Room:
             return (ringing,)
         after = timedelta(seconds=chance.uniform(4, 20))
         return (ringing, Happening(after, kind))  # type: ignore[arg-type]
-
-    def _resident(self, conn: Connection, case_id: int, call_id: int) -> Resident:
-        row = conn.execute(
-            select(debtors.c.birth_date, debtors.c.address)
-            .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
-            .where(cases.c.municipality_id == self.municipality_id, cases.c.id == case_id)
-        ).one()
-        oldest = conn.execute(
-            select(arrears.c.unpaid)
-            .where(
-                arrears.c.municipality_id == self.municipality_id, arrears.c.case_id == case_id, arrears.c.unpaid > 0
-            )
-            .order_by(arrears.c.due_on)
-            .limit(1)
-        ).scalar()
-        born = row.birth_date.isoformat() if row.birth_date else ""
-        return Resident(random.Random(f"{self.seed}:{case_id}:{call_id}"), Knowledge(born, row.address, oldest or 0))
-
-    def _ways_through(self, script: Any, conditions: dict[str, bool], variant: int) -> dict[str, Steps]:
-        key = (script.content_hash, variant, *sorted(conditions.items()))
-        if key not in self._ways:
-            self._ways[key] = ways(script, "outbound", conditions, self.seed + variant)
-        return self._ways[key]
 
     def _wake(self) -> None:
         """The periodic work of a real installation, once a simulated minute."""
@@ -202,13 +209,8 @@ class Room:
             return until
         if opening > now:
             return opening
-        due = select(func.min(queue_entries.c.due_at)).where(
-            queue_entries.c.municipality_id == self.municipality_id,
-            queue_entries.c.campaign_id == self.campaign_id,
-            queue_entries.c.state == "scheduled",
-        )
         with self.database.read() as conn:
-            first = conn.execute(due).scalar()
+            first = conn.execute(_NEXT_DUE, {"m": self.municipality_id, "campaign": self.campaign_id}).scalar()
         return min(max(first or until, now + IDLE), until)
 
     def _after(self, seconds: float, spread: float) -> datetime:

@@ -11,7 +11,15 @@ from callflow.clock import Clock
 from callflow.errors import InputError
 from callflow.line import LineEvent, LineEventKind, is_final
 from callflow.telephony import allowed
-from callflow.telephony.port import HUNG_UP, KnownCall, PhoneEvent, Placed, PlacementRefusedError
+from callflow.telephony.port import (
+    HUNG_UP,
+    NO_TRACE,
+    KnownCall,
+    PhoneEvent,
+    Placed,
+    PlacementRefusedError,
+    Trace,
+)
 
 TOLD_BY_KEY: dict[str, LineEventKind] = {
     "1": "answered",
@@ -53,7 +61,16 @@ class ManualPhone:
         self._waiting: list[PhoneEvent] = []
         self._lock = Lock()
 
-    def place(self, attempt_ref: str, e164: str, ring_limit_s: int, call_limit_s: int) -> Placed:
+    def place(
+        self,
+        attempt_ref: str,
+        e164: str,
+        ring_limit_s: int,
+        call_limit_s: int,
+        *,
+        desk: str = "",  # noqa: ARG002  whoever sees the number has the receiver
+        may_record: bool = False,  # noqa: ARG002  nothing is recorded
+    ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
             raise PlacementRefusedError(reason, disposition="DN")
@@ -93,7 +110,7 @@ class ManualPhone:
             kind: LineEventKind = "ended" if _was_answered(known) else "no_answer"
             self._happened(attempt_ref, LineEvent(kind, self._clock.now(), provider_ref, HUNG_UP))
 
-    def fetch(self, attempt_ref: str) -> tuple[KnownCall, ...]:
+    def fetch(self, attempt_ref: str, trace: Trace = NO_TRACE) -> tuple[KnownCall, ...]:  # noqa: ARG002
         with self._lock:
             known = self._known.get(attempt_ref)
             return (known,) if known else ()

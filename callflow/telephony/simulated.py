@@ -17,6 +17,7 @@ from callflow.line import LineEvent, LineEventKind, is_final
 from callflow.telephony import allowed
 from callflow.telephony.port import (
     HUNG_UP,
+    NO_TRACE,
     KnownCall,
     PhoneBusyError,
     PhoneEvent,
@@ -24,6 +25,7 @@ from callflow.telephony.port import (
     Placed,
     PlacementRefusedError,
     PlacementUnknownError,
+    Trace,
 )
 
 Operation = Literal["place", "hang_up", "fetch", "list", "poll"]
@@ -119,7 +121,16 @@ class SimulatedPhone:
                 if call.answered:
                     self._happen(call, LineEvent("ended", now, call.provider_ref))
 
-    def place(self, attempt_ref: str, e164: str, ring_limit_s: int, call_limit_s: int) -> Placed:
+    def place(
+        self,
+        attempt_ref: str,
+        e164: str,
+        ring_limit_s: int,
+        call_limit_s: int,
+        *,
+        desk: str = "",  # noqa: ARG002  nobody needs a receiver
+        may_record: bool = False,  # noqa: ARG002  nothing is recorded
+    ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
             raise PlacementRefusedError(reason, disposition="DN")
@@ -146,7 +157,7 @@ class SimulatedPhone:
                     self._happen(call, LineEvent(kind, now, provider_ref, HUNG_UP))
             _raise_unavailable(fault)
 
-    def fetch(self, attempt_ref: str) -> tuple[KnownCall, ...]:
+    def fetch(self, attempt_ref: str, trace: Trace = NO_TRACE) -> tuple[KnownCall, ...]:  # noqa: ARG002
         with self._lock:
             self._pass_time()
             calls = self._by_attempt.get(attempt_ref, [])

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 
 from callflow.clock import SimulatedClock
 from callflow.line import LineEventKind, Moved, move
 from callflow.telephony.manual import ManualPhone
-from callflow.telephony.port import HUNG_UP, Phone, PlacementRefusedError
+from callflow.telephony.port import HUNG_UP, Phone, PhoneEvent, PlacementRefusedError
+from callflow.telephony.relay.exchange import Exchange
+from callflow.telephony.relay.journal import Journal
+from callflow.telephony.relay.phone import RelayPhone
+from callflow.telephony.relay.relay import Caps, Relay
+from callflow.telephony.relay.settings import Line
+from callflow.telephony.relay.wire import SEAL, Keys
 from callflow.telephony.simulated import Happening, SimulatedPhone
+from callflow.telephony.twilio.phone import TwilioPhone
+from callflow.telephony.twilio.webhooks import TwilioReceiver
+from tests.peers.asterisk_peer import AsteriskPeer, HeardPhone
+from tests.peers.twilio_peer import Callback, TwilioPeer
 
 NUMBER = "+81366590001"
 ATTEMPT = "a1"
@@ -26,9 +38,13 @@ class Bench:
     phone: Phone
     clock: SimulatedClock
     other_side: Callable[[LineEventKind, int], None]
+    desks: bool = False  # whether each call needs a receiver of its own
 
     def place(self, attempt: str = ATTEMPT) -> str:
-        return self.phone.place(attempt, NUMBER, RING, LIMIT).provider_ref
+        return self.phone.place(attempt, NUMBER, RING, LIMIT, desk=self.desk(attempt)).provider_ref
+
+    def desk(self, attempt: str) -> str:
+        return f"desk{attempt}" if self.desks else ""
 
     def heard(self, attempt: str = ATTEMPT) -> list[LineEventKind]:
         return [each.event.kind for each in self.phone.poll() if each.attempt_ref == attempt]
@@ -66,10 +82,80 @@ def simulated(clock: SimulatedClock) -> Bench:
     return Bench(phone, clock, other_side)
 
 
-@pytest.fixture(params=[manual, simulated], ids=["manual", "simulated"])
-def bench(request: pytest.FixtureRequest, clock: SimulatedClock) -> Bench:
-    made: Bench = request.param(clock)
-    return made
+@pytest.fixture
+def peer(clock: SimulatedClock) -> Iterator[TwilioPeer]:
+    made = TwilioPeer(clock)
+    yield made
+    made.close()
+    assert made.violations == []
+
+
+def twilio(peer: TwilioPeer, clock: SimulatedClock) -> Bench:
+    phone, receiver = TwilioPhone(peer.account(), clock), TwilioReceiver(peer.account(), clock)
+
+    def tell(callback: Callback) -> None:
+        told = receiver.read(callback.path, callback.headers, callback.body)
+        assert told.status == 204
+        assert isinstance(told.event, PhoneEvent)
+        phone.arrived(told.event)
+
+    def other_side(kind: LineEventKind, seconds: int) -> None:
+        clock.advance(timedelta(seconds=seconds))
+        peer.happens(ATTEMPT, {"answered": "in-progress", "ended": "completed"}[kind])
+
+    for attempt in (ATTEMPT, "a0", "a2"):
+        peer.take_receiver(f"desk{attempt}")
+    peer.tell = tell
+    return Bench(phone, clock, other_side, desks=True)
+
+
+@pytest.fixture
+def pbx(clock: SimulatedClock) -> Iterator[HeardPhone]:
+    made = AsteriskPeer(clock)
+    for attempt in (ATTEMPT, "a0", "a2"):
+        made.take_receiver(f"desk{attempt}")
+    phone = HeardPhone(made)
+    phone.start()
+    assert phone.wait(5)
+    yield phone
+    phone.close()
+    made.close()
+    assert made.violations == []
+
+
+def asterisk(phone: HeardPhone, clock: SimulatedClock) -> Bench:
+    def other_side(kind: LineEventKind, seconds: int) -> None:
+        clock.advance(timedelta(seconds=seconds))
+        act = {"answered": phone.peer.answers, "ended": phone.peer.ends}[kind]
+        act(f"callflow-call-{ATTEMPT}")
+
+    return Bench(phone, clock, other_side, desks=True)
+
+
+def relay(peer: TwilioPeer, clock: SimulatedClock, file: Path) -> Bench:
+    """The closed side's telephone; beyond the relay is Twilio."""
+    far = twilio(peer, clock)
+    keys = Keys((b"k" * 40,))
+    exchange = Exchange(Relay(far.phone, Journal(file, clock), clock, Caps(60, 60), "1.0"), keys, clock)
+
+    def carry(request: httpx.Request) -> httpx.Response:
+        answered = exchange.read(request.headers[SEAL], request.content)
+        return httpx.Response(answered.status, content=answered.body, headers={SEAL: answered.seal})
+
+    http = httpx.Client(transport=httpx.MockTransport(carry))
+    near = RelayPhone(Line("https://relay.example.lg.jp", keys), clock, http)
+    return Bench(near, clock, far.other_side, desks=True)
+
+
+@pytest.fixture(params=["manual", "simulated", "twilio", "asterisk", "relay"])
+def bench(request: pytest.FixtureRequest, clock: SimulatedClock, tmp_path: Path) -> Bench:
+    if request.param == "relay":
+        return relay(request.getfixturevalue("peer"), clock, tmp_path / "relay.jsonl")
+    if request.param == "twilio":
+        return twilio(request.getfixturevalue("peer"), clock)
+    if request.param == "asterisk":
+        return asterisk(request.getfixturevalue("pbx"), clock)
+    return manual(clock) if request.param == "manual" else simulated(clock)
 
 
 def test_a_call_that_is_answered_and_ends(bench: Bench) -> None:
@@ -170,7 +256,7 @@ def test_the_line_comes_to_its_end_from_what_a_phone_says(bench: Bench) -> None:
 )
 def test_a_number_outside_the_list_is_never_dialled(bench: Bench, number: str) -> None:
     with pytest.raises(PlacementRefusedError) as refused:
-        bench.phone.place(ATTEMPT, number, RING, LIMIT)
+        bench.phone.place(ATTEMPT, number, RING, LIMIT, desk=bench.desk(ATTEMPT))
     assert refused.value.disposition == "DN"
     assert number not in str(refused.value) or not number
     assert bench.phone.fetch(ATTEMPT) == ()

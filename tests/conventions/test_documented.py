@@ -15,7 +15,8 @@ from typer.main import get_command
 
 from callflow import errors
 from callflow.cli.main import EXIT_INTERRUPTED, GROUPS
-from callflow.config import Claim, Config
+from callflow.config import Config
+from callflow.sections import Claim
 from scheduler.settings import Policy
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
             yield from keys(Claim, "claim_types.*.")
             continue
         inner = [each for each in (field.annotation, *get_args(field.annotation)) if is_model(each)]
-        if inner:
+        if inner and key != "claim_types.*.policy":  # its keys are those of `policy`
             yield from keys(inner[0], f"{key}.")
         else:
             yield key

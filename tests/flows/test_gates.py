@@ -111,24 +111,19 @@ def test_the_lines_that_wait_for_the_wards_approval() -> None:
     assert drafts == {"callback_when", "direct_debit", "dv", "late_date", "no_date", "not_found"}
 
 
-def test_a_mistaken_emergency_is_stepped_back_to_the_line_with_the_same_voice_still_verified() -> None:
-    before = Talk("promise_amount", party="householder", filled=frozenset({"identity", "promise.due"}))
-    emergency = taken(before, "emergency")
-    back = step_back(SCRIPT, emergency)
-    assert isinstance(back, Talk)
-    assert (back.state, back.party, back.filled, back.settled) == (before.state, "householder", before.filled, None)
-    assert "emergency" in back.effects
-
-
-def test_after_another_voice_the_emergency_is_not_stepped_back() -> None:
-    emergency = taken(Talk("promise_amount", party="householder"), "emergency")
-    other = taken(emergency, "other_voice")
-    assert (other.state, other.party) == ("emergency", None)
-    assert step_back(SCRIPT, other) == NotTaken("barrier")
-
-
 def taken(talk: Talk, answer: str) -> Talk:
     """The talk after an answer that is taken."""
     found = advance(SCRIPT, talk, answer, holds={})
     assert isinstance(found, Taken)
     return found.talk
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [("emergency", True), ("dv", True), ("new_voice", True), ("callback", False), ("signal", False)],
+)
+def test_nobody_steps_back_out_of_an_emergency_to_the_talk_of_payment(answer: str, refused: bool) -> None:
+    talk = Talk("request", party="householder", history=(Talk("time_ok", party="householder"),))
+    taken = advance(SCRIPT, talk, answer, fields=frozenset({"signal.reason"}), holds=HOLDS)
+    assert isinstance(taken, Taken)
+    assert isinstance(step_back(SCRIPT, taken.talk), NotTaken) is refused

@@ -18,7 +18,7 @@ UNTIL = datetime(2026, 11, 24, 2, 0, tzinfo=UTC) + timedelta(minutes=15)
 
 def ours(database: Database, worker: str) -> int | None:
     held = database.transact(
-        lambda conn: queue.claim(conn, MUNICIPALITY, [CAMPAIGN], worker=worker, lease_until=UNTIL), attempts=20
+        lambda conn: queue.claim(conn, MUNICIPALITY, [CAMPAIGN], worker=worker, lease_until=UNTIL), patience=60
     )
     return held.case_id if held else None
 
@@ -35,7 +35,7 @@ def naive(database: Database, worker: str) -> int | None:
     mine = (q.municipality_id == MUNICIPALITY) & (q.campaign_id == CAMPAIGN) & (q.case_id == case_id)
     database.transact(
         lambda conn: conn.execute(update(queue_entries).where(mine).values(state="claimed", claimed_by=worker)),
-        attempts=20,
+        patience=60,
     )
     return int(case_id)
 

@@ -7,22 +7,24 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, insert, select, text, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, text, update
 
 from callflow import calllog
 from callflow.access import anchors, verifier
 from callflow.access.anchors import Anchored, anchor, changed_since
+from callflow.access.auditlog import Occasion, audit, occasion
 from callflow.access.verifier import BROKEN, FINE, UNKNOWN, Report
 from callflow.cli import main as command_line
 from callflow.clock import SimulatedClock
 from callflow.errors import ConfigError, InputError, TryLaterError
 from callflow.standing import Opening
 from models.database import Database
-from models.tables import call_events, calls
+from models.tables import accounts, audit_events, call_events, calls
 from tests.world import IDENTITY, MUNICIPALITY, TestCase, World, add_case, build
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
@@ -162,6 +164,47 @@ def test_an_anchor_of_a_quiet_day_is_empty_but_there(office: Office) -> None:
     office.world.clock.advance(timedelta(days=1))
     assert office.anchor().leaves == 0
     assert office.verify().exit_code == FINE
+
+
+def view(office: Office, database: Database, number: int) -> None:
+    def work(conn: Connection) -> None:
+        audit(conn, MUNICIPALITY, office.world.clock.now(), office.world.staff[0], "case:view", f"case:{number}")
+
+    database.transact(work)
+
+
+def test_acts_stand_in_chains_that_are_anchored_and_proved(office: Office) -> None:
+    """Two processes, a transaction that was rolled back, and another day."""
+    world, other = office.world, Database(office.world.database.url)
+    for number in (1, 2):
+        view(office, world.database, number)
+        view(office, other, number + 10)
+    with world.database.write() as conn:
+        audit(conn, MUNICIPALITY, world.clock.now(), None, "case:view", "case:3")
+        conn.rollback()
+    view(office, world.database, 4)
+    world.clock.advance(timedelta(days=1))
+    view(office, world.database, 5)
+    e = audit_events.c
+    with world.database.read() as conn:
+        rows = conn.execute(select(e.chain, e.seq, e.object).order_by(e.chain, e.seq)).all()
+    other.close()
+    chains = [[row.object for row in group] for _, group in groupby(rows, key=lambda row: row.chain)]
+    assert chains == [["case:1", "case:2", "case:4"], ["case:11", "case:12"], ["case:5"]]
+    world.clock.advance(timedelta(hours=1))
+    office.anchor()
+    first, second, third = sorted({row.chain for row in rows})
+    assert office.leaves(1) == [f"audit/1/{first}", f"audit/1/{second}", f"audit/1/{third}"]
+    view(office, world.database, 6)
+    world.clock.advance(timedelta(hours=1))
+    office.anchor()
+    assert office.leaves(2) == [f"audit/1/{third}"]
+    assert (office.verify().exit_code, office.verify().acts) == (FINE, 7)
+    with world.database.write() as conn:
+        conn.execute(update(audit_events).where(e.chain == first, e.seq == 2).values(purpose="training"))
+        conn.execute(delete(audit_events).where(e.chain == third, e.seq == 2))
+    found = [(one.audit, one.seq) for one in office.verify().findings]
+    assert found == [(f"1/{first}", 2), (f"1/{third}", 2)]
 
 
 def test_finding_what_changed_probes_indexes_and_never_scans(office: Office) -> None:
@@ -360,6 +403,7 @@ def commands(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setenv("CALLFLOW_AUDIT__ANCHORS", str(office.folder))
     monkeypatch.setenv("CALLFLOW_AUDIT__SIGNING_KEY", str(office.key))
     monkeypatch.setenv("CALLFLOW_CLOCK", "2026-11-24T18:00+09:00")
+    occasion.set(Occasion())  # that of an earlier command in this process
     return office
 
 
@@ -368,7 +412,7 @@ def test_the_commands_say_fine_broken_or_cannot_tell(commands: Office, capsys: p
     assert command_line.run(["audit", "verify"]) == UNKNOWN
     assert "判断できません" in capsys.readouterr().out
     assert command_line.run(["audit", "anchor"]) == 0
-    assert "錨 1: 通話 1 件" in capsys.readouterr().out
+    assert "錨 1: 連鎖 1 本" in capsys.readouterr().out
     assert command_line.run(["audit", "verify"]) == FINE
     assert "破れはありません" in capsys.readouterr().out
     with commands.world.database.write() as conn:
@@ -377,6 +421,28 @@ def test_the_commands_say_fine_broken_or_cannot_tell(commands: Office, capsys: p
     data = json.loads(capsys.readouterr().out)
     assert (data["found"], data["findings"][0]["call"]) == (1, f"1/{call}")
     assert data["events_per_second"] > 0
+
+
+def test_the_record_of_acts_is_read_by_command(commands: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    world, case = commands.world, commands.case(1)
+    with world.database.write() as conn:
+        login = conn.execute(select(accounts.c.login).where(accounts.c.id == world.staff[0])).scalar_one()
+        audit(conn, MUNICIPALITY, world.clock.now(), world.operator, "case:view", f"case:{case.case_id}", fields="name")
+
+    def told(*words: str) -> Any:
+        capsys.readouterr()
+        assert command_line.run(["--as", login, "audit", *words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert [each["object"] for each in told("list", "--verb", "case:view")] == [f"case:{case.case_id}"]
+    assert [each["fields"] for each in told("who-saw", str(case.case_id))] == ["name"]
+    assert told("beyond") == told("alerts") == []
+    assert command_line.run(["--as", "op01", "audit", "who-saw", str(case.case_id)]) == 5
+    assert command_line.run(["--as", login, "audit", "list", "--day", "someday"]) == 1
+    with world.database.read() as conn:
+        e = audit_events.c
+        seen = conn.execute(select(e.terminal, e.roles).where(e.verb == "audit:who_saw")).all()
+    assert seen == [("command line", "staff")]
 
 
 def test_the_verifier_runs_alone(commands: Office, capsys: pytest.CaptureFixture[str]) -> None:

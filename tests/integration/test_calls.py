@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select, text, update
 
-from callflow import calllog
+from callflow import calllog, replay
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.effects import RequestLivingReport
 from callflow.errors import InputError, NotFoundError, RefusedError
 from callflow.playback import verify_all, verify_call
+from callflow.replay import ReplayError
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
 from models.database import Database
@@ -122,6 +123,31 @@ def test_a_second_hardship_call_reminds_the_open_report(world: World, case: Test
     whole(world, case, steps)
     assert len(rows(world, living_reports)) == 1
     assert [row.kind for row in rows(world, living_report_links)] == ["created", "reminded"]
+
+
+def test_what_was_read_back_is_what_is_recorded(world: World, case: TestCase) -> None:
+    standing = talk(world, connect(world, case), PROMISED[:-1])
+    assert standing.state == "read_back"
+    other = {"promise.amount": "1,000", "promise.place": "コンビニエンスストア"}
+    refused = world.calls.answer(standing.call_id, world.operator, standing.step, "yes", fields=other)
+    assert refused.state == "read_back"
+    assert "金額" in refused.refused
+    assert refused.step == standing.step
+    again = {"promise.due": "R8.12.4", "promise.amount": "18000"}
+    taken = world.calls.answer(standing.call_id, world.operator, standing.step, "yes", fields=again)
+    assert taken.state == "close"
+    assert not taken.refused
+
+
+def test_a_time_that_was_read_out_is_mended_only_by_reading_it_out_again(world: World, case: TestCase) -> None:
+    to_callback = [*VERIFIED[:-1], ("no", {}), ("told", {"callback.at": "2026-12-01 14:00"})]
+    standing = talk(world, connect(world, case), to_callback)
+    later = {"callback.at": "2026-12-02 10:00"}
+    assert world.calls.answer(standing.call_id, world.operator, standing.step, "this_number", fields=later).refused
+    mended = world.calls.answer(standing.call_id, world.operator, standing.step, "other_time", fields=later)
+    assert "12月2日" in mended.line
+    done = world.calls.answer(standing.call_id, world.operator, mended.step, "this_number", fields=later)
+    assert done.state == "close_neutral"
 
 
 def test_protection_told_after_hardship_cancels_the_report(world: World, case: TestCase) -> None:
@@ -293,6 +319,24 @@ def test_every_byte_of_the_log_is_held(world: World, case: TestCase) -> None:
                 change.rollback()
 
 
+def test_states_alone_are_checked_without_lines_and_effects(world: World, case: TestCase) -> None:
+    closed = whole(world, case, [*PROMISED, ("done", {})])
+    with world.database.read() as conn:
+        assert verify_call(conn, world.shelf, MUNICIPALITY, closed.call_id, states_only=True).proved
+        script = world.shelf.flow(conn, MUNICIPALITY, world.script_hash).script
+        events = calllog.read(conn, MUNICIPALITY, closed.call_id)
+    replay.check_states(script, events)
+    changes = {"to": "child", "disposition": "DV", "answer": "no_such_answer"}
+    for number, event in enumerate(events):
+        for name in changes.keys() & (event.payload or {}).keys():
+            if event.kind == calllog.LINE:
+                continue
+            changed = event._replace(payload={**(event.payload or {}), name: changes[name]})
+            with pytest.raises(ReplayError) as fault:
+                replay.check_states(script, [*events[:number], changed, *events[number + 1 :]])
+            assert fault.value.seq == event.seq
+
+
 def test_a_cut_tail_is_noticed(world: World, case: TestCase) -> None:
     closed = whole(world, case, [*PROMISED, ("done", {})])
     with world.database.write() as conn:
@@ -338,3 +382,25 @@ def test_the_first_event_holds_what_the_call_was_told(world: World, case: TestCa
     assert first.payload is not None
     assert first.payload["facts"]["arrears"]["total"] == 24_000
     assert first.payload["settings"]["opening"] == "documented"
+
+
+def test_one_machine_message_in_seven_days_for_the_household_and_the_number(world: World, case: TestCase) -> None:
+    with world.database.write() as conn:
+        sister = add_case(conn, 2, household=case.household_id)
+
+    def call(one: TestCase, disposition: str, number: int) -> Mapping[str, bool]:
+        call_id = world.calls.open(opening(world, one, number_id=number))
+        with world.database.write() as conn:
+            told = world.calls.conditions(conn, call_id)
+            ended = {"live": False, "line_state": "ended", "disposition": disposition}
+            conn.execute(update(calls).where(calls.c.id == call_id).values(**ended))
+        world.clock.advance(timedelta(hours=1))
+        return told
+
+    assert not call(case, "NA", case.number_id)["may_leave_message"], "none on the first attempt"
+    assert not call(sister, "NA", sister.number_id)["may_leave_message"]
+    assert call(case, "AM1", case.number_id)["may_leave_message"]
+    assert not call(sister, "NA", sister.number_id)["may_leave_message"], "another claim of the household"
+    assert not call(sister, "NA", case.number_id)["may_leave_message"]
+    world.clock.advance(timedelta(days=7))
+    assert call(sister, "NA", sister.number_id)["may_leave_message"]

@@ -24,6 +24,7 @@ from models.tables import (
     households,
     living_reports,
     negotiation_records,
+    phone_numbers,
     promises,
     suppressions,
 )
@@ -260,6 +261,24 @@ def protected(world: World) -> tuple[set[bool], int]:
     with world.database.read() as conn:
         standing = select(func.count()).select_from(suppressions).where(suppressions.c.lifted_at.is_(None))
         return set(conn.execute(select(households.c.protected)).scalars()), conn.execute(standing).scalar_one()
+
+
+def test_a_wrong_number_heard_of_later_is_not_dialled_again_until_it_is_taken_back(
+    world: World, case: TestCase, desk: Corrections
+) -> None:
+    def standing() -> tuple[str, int | None]:
+        with world.database.read() as conn:
+            row = conn.execute(select(phone_numbers).where(phone_numbers.c.id == case.number_id)).one()
+        return row.status, row.status_call_id
+
+    call_id = ended(world, case, [("yes", {})])
+    assert (call_row(world, call_id).disposition, standing()) == ("HU0", ("usable", None))
+    done = desk.correct(call_id, world.operator, Request("番号違いだった", code="WN"))
+    assert (done.disposition, standing()) == ("WN", ("wrong", call_id))
+    hold(world, call_id)
+    desk.correct(call_id, world.supervisor, Request("聞き違いだった", code="HU0"))
+    assert standing() == ("usable", None)
+    hold(world, call_id)
 
 
 def test_only_the_ward_lifts_a_protection(world: World, case: TestCase, desk: Corrections) -> None:

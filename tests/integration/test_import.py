@@ -8,13 +8,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from callflow.clock import SimulatedClock
 from callflow.errors import InputError
-from callflow.intake.importer import LONGEST_IMPORT, ImportReport, _Run, import_file
+from callflow.intake.importer import SILENT, ImportReport, _Run, import_file
+from callflow.simulation.sample import FAULTS, generate, payments_of, spoilt, write
 from models.database import Database
-from models.tables import arrears, cases, households, import_rows, imports, payments
+from models.ids import new_id
+from models.tables import arrears, cases, households, import_arrears, imports, organisations, payments
+from tests.world import account
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 MUNICIPALITY = 1
@@ -62,6 +65,10 @@ class Office:
 
 @pytest.fixture
 def office(database: Database, clock: SimulatedClock, tmp_path: Path) -> Office:
+    with database.write() as conn:
+        ward = new_id(conn, organisations, MUNICIPALITY)
+        conn.execute(organisations.insert().values(municipality_id=MUNICIPALITY, id=ward, kind="ward", name="見本区"))
+        account(conn, ward, "ward01", "見本 職一", "staff", clock.now())
     return Office(database, clock, tmp_path)
 
 
@@ -78,7 +85,7 @@ def test_the_sample_lists_come_in_whole_and_only_once(office: Office) -> None:
         paid.counts["payments_cancelled"],
     ) == (418, 17)
     with office.database.read() as conn:
-        assert conn.execute(select(func.count()).select_from(import_rows)).scalar_one() == 0
+        assert conn.execute(select(func.count()).select_from(import_arrears)).scalar_one() == 0
         assert conn.execute(select(func.count()).select_from(households).where(households.c.protected)).scalar_one() > 0
     assert "paid" in office.states()
 
@@ -99,6 +106,24 @@ def test_each_planted_fault_is_named_once_and_nothing_comes_in(office: Office) -
 def test_bad_rows_are_left_out_when_that_is_asked_for(office: Office) -> None:
     report = office.take(SAMPLES / "bad_rows_utf8.csv", allow_bad_rows=True)
     assert (report.state, len(office.unpaid())) == ("active", 23 - 9)
+
+
+def test_invented_lists_do_the_same_where_the_shared_samples_are_not(office: Office, tmp_path: Path) -> None:
+    day, later = date(2026, 11, 20), date(2026, 11, 24)
+    wrong, good, paid = (tmp_path / f"{name}.csv" for name in ("wrong", "good", "paid"))
+    rows = write(wrong, spoilt(generate(20, 1, day), "utf-8"), encoding="utf-8")
+    report = office.take(wrong)
+    found = sorted((row.line, row.field) for row in (*report.bad_rows, *report.quarantined))
+    planted = [(line, column) for line, (column, _) in enumerate(FAULTS, start=2)]
+    assert found == [*planted, *((line, "") for line in range(rows - 1, rows + 2))]
+    assert (report.state, report.quarantined != [], office.unpaid()) == ("refused", True, [])
+    assert office.take(wrong, allow_bad_rows=True).state == "active"
+    lines = write(good, generate(40, 2, day), encoding="cp932")
+    assert (office.take(good).rows, office.take(good).state) == (lines, "unchanged")
+    count = write(paid, payments_of(generate(40, 2, day), 2, later), encoding="cp932", payments=True)
+    counts = office.take(paid)
+    assert counts.counts["payments_added"] + counts.counts["payments_cancelled"] + len(counts.unmatched) == count
+    assert len(counts.unmatched) >= 1
 
 
 def test_a_dry_run_writes_nothing(office: Office) -> None:
@@ -130,6 +155,31 @@ def test_a_payment_clears_and_its_cancellation_brings_the_debt_back(office: Offi
     assert not office.rows(PAID | later, PAID | later | {"取消区分": "1"}).counts["payments_added"]
     office.rows(PAID | {"収納データ基準日": "2026-11-26"})
     assert (office.unpaid(), office.states()) == ([0], ["paid"])
+
+
+def test_payments_in_many_batches_are_joined_to_their_instalments_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callflow.intake.settling.BATCH", 2)
+    office.rows(*(ROW | {"通知書番号": f"N{n}", "宛名番号": f"00100{n:05}"} for n in range(7)))
+    paid = [PAID | {"通知書番号": f"N{n}", "収納額": str(yen)} for n in range(7) for yen in (1_000, 5_000)]
+    asked: list[str] = []
+    event.listen(office.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    report = office.rows(*paid)
+    assert (dict(report.counts), office.unpaid()) == ({"payments_added": 14, "cases_paid": 7}, [0] * 7)
+    assert sum("JOIN import_payments" in each and "GROUP BY" in each for each in asked) == 1
+
+
+def test_payments_that_came_before_their_list_count_once_it_is_there(office: Office, tmp_path: Path) -> None:
+    early = office.rows(PAID, PAID | {"通知書番号": "N7"})
+    assert (early.state, len(early.unmatched), office.unpaid()) == ("active", 2, [])
+    office.rows(ROW)
+    again = office.take(tmp_path / "list1.csv")
+    assert (again.state, len(again.unmatched), office.unpaid()) == ("active", 1, [0])
+    assert office.take(tmp_path / "list1.csv").state == "unchanged"
+    office.rows(ROW | {"通知書番号": "N7"})
+    assert (office.take(tmp_path / "list1.csv").unmatched, office.unpaid()) == ([], [0, 0])
+    assert office.take(tmp_path / "list1.csv").rows == 0  # nothing is left of it that could fit
 
 
 def test_a_payment_that_the_next_list_does_not_know_yet_still_counts(office: Office) -> None:
@@ -177,12 +227,12 @@ def test_what_a_killed_import_left_goes_with_a_later_one(
     office: Office, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killed:
-        killed.setattr(_Run, "abandon", lambda _run: None)  # nothing runs any more in a killed process
+        killed.setattr(_Run, "end", lambda _run: None)  # nothing runs any more in a killed process
         killed.setattr(_Run, "activate", lambda _run, _now, *, full: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             office.rows(ROW)
     assert (_staged(office), office.unpaid()) == (1, [])
-    clock.advance(LONGEST_IMPORT)
+    clock.advance(SILENT)
     office.rows(ROW | {"通知書番号": "N2"})
     assert _staged(office) == 1  # it might still be at work
     clock.advance(timedelta(seconds=1))
@@ -192,4 +242,4 @@ def test_what_a_killed_import_left_goes_with_a_later_one(
 
 def _staged(office: Office) -> int:
     with office.database.read() as conn:
-        return conn.execute(select(func.count()).select_from(import_rows)).scalar_one()
+        return conn.execute(select(func.count()).select_from(import_arrears)).scalar_one()

@@ -58,6 +58,7 @@ def test_whole_calls_break_nothing(world: World) -> None:
     ("broken", "statements"),
     [
         (("I3", 2), ["UPDATE calls SET disposition = NULL WHERE id = 2"]),
+        (("I6", 2), ["UPDATE calls SET right_party = 0 WHERE id = 2"]),
         (("I3", 2), ["UPDATE calls SET live = :yes WHERE id = 2"]),
         (("I3", 2), ["UPDATE calls SET line_state = 'ringing' WHERE id = 2"]),
         (("I3", 2), ["DELETE FROM negotiation_records WHERE call_id = 2"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from callflow.access import verifier
+from callflow.access.anchors import anchor
 from models import migrate
 from models.database import Database
 from models.ids import SEQUENCES, new_ids
@@ -69,6 +73,25 @@ def test_the_head_file_names_the_only_head(empty_database: Database) -> None:
     assert migrate.current(empty_database) is None
     assert migrate.upgrade(empty_database) == migrate.HEAD
     assert migrate.current(empty_database) == migrate.HEAD
+
+
+def test_acts_of_an_early_version_are_chained_as_they_stand(empty_database: Database, tmp_path: Path) -> None:
+    with empty_database.write() as conn:
+        command.upgrade(migrate.config(conn), "0013")
+        conn.execute(municipalities.insert().values(id=1, code="139999", name="見本区"))
+        row = "INSERT INTO audit_events VALUES (1, :id, :at, NULL, 'case:view', 'case:7', '', 'name')"
+        for one, moment in ((1, "24 01:00:00.000000"), (2, "24 16:00:00.000000"), (3, "24 02:00:00.500000")):
+            zone = "" if empty_database.is_sqlite else "+00"
+            conn.execute(text(row), {"id": one, "at": f"2026-11-{moment}{zone}"})
+    migrate.upgrade(empty_database)
+    with empty_database.read() as conn:
+        anchor(conn, tmp_path / "anchors", tmp_path / "key", datetime(2026, 11, 25, 1, 0, tzinfo=UTC))
+    connection = verifier.connect(empty_database.url)
+    report = verifier.verify(connection, tmp_path / "anchors")
+    connection.close()
+    assert (report.findings, report.acts) == ([], 3)
+    (leaves,) = (tmp_path / "anchors").glob("*.leaves")
+    assert [line.split()[:2] for line in leaves.read_text().splitlines()] == [["audit/1/1", "2"], ["audit/1/2", "1"]]
 
 
 def test_upgrading_again_changes_nothing(empty_database: Database) -> None:

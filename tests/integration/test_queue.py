@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Update, func, select, text
 
 from callflow.clock import SimulatedClock
 from callflow.standing import Opening
@@ -136,6 +136,22 @@ def test_eight_processes_claim_a_hundred_thousand_cases_once(world: World) -> No
     assert set(taken.values()) == {1}
 
 
+def test_a_claim_that_is_not_yet_committed_is_passed_by(world: World) -> None:
+    if world.database.is_sqlite:
+        pytest.skip("one writer at a time: there is no other")
+    with world.database.write() as conn:
+        fill(conn, 2)
+    with world.database.write() as slow, world.database.write() as quick:
+        quick.execute(text("SET LOCAL lock_timeout = '2s'"))
+        first, second = (
+            queue.claim(each, MUNICIPALITY, [claimants.CAMPAIGN], worker="operator:1", lease_until=START + LEASE)
+            for each in (slow, quick)
+        )
+        assert first
+        assert second
+        assert first.case_id != second.case_id
+
+
 def test_claims_come_in_order_of_priority_then_of_their_moment(world: World) -> None:
     with world.database.write() as conn:
         made = [add_case(conn, number) for number in range(1, 5)]
@@ -231,16 +247,30 @@ def test_a_claim_is_one_probe_of_the_partial_index(world: World) -> None:
         conn.execute(text("UPDATE queue_entries SET state = 'ready'"))
     with world.database.read() as conn:
         assert conn.execute(select(func.count()).select_from(queue_entries)).scalar() == 400
-        plan = _plan(conn)
-    assert "ix_queue_ready" in plan
-    assert "TEMP B-TREE" not in plan
-    assert "Sort" not in plan
+        plans = [_plan(conn, queue.CLAIM), _plan(conn, queue.CLAIM_MANY)]
+    for plan in plans:
+        assert "ix_queue_ready" in plan
+        assert "TEMP B-TREE FOR ORDER" not in plan
+        assert "Sort" not in plan
 
 
-def _plan(conn: Connection) -> str:
-    bound = queue.CLAIM.compile(dialect=conn.dialect)
+def test_a_batch_is_what_single_claims_would_have_been(world: World) -> None:
+    with world.database.write() as conn:
+        fill(conn, 30)
+    with world.database.write() as conn:
+        taken = queue.claim_many(conn, MUNICIPALITY, claimants.CAMPAIGN, 20, worker="pacer", lease_until=START + LEASE)
+        assert all(queue.holds(conn, held) for held in taken)
+    rest = [held for _ in range(30) if (held := claim(world.database))]
+    order = sorted(range(1, 31), key=lambda case_id: (100 + case_id % 7, case_id))
+    assert [held.case_id for held in (*taken, *rest)] == order
+    with world.database.write() as conn:
+        assert queue.claim_many(conn, MUNICIPALITY, claimants.CAMPAIGN, 5, worker="pacer", lease_until=START) == []
+
+
+def _plan(conn: Connection, statement: Update) -> str:
+    bound = statement.compile(dialect=conn.dialect)
     given = bound.construct_params(
-        {"m": MUNICIPALITY, "campaign": claimants.CAMPAIGN, "worker": "operator:1", "until": START}
+        {"m": MUNICIPALITY, "campaign": claimants.CAMPAIGN, "worker": "operator:1", "until": START, "count": 20}
     )
     if conn.dialect.name == "postgresql":
         rows = conn.exec_driver_sql(f"EXPLAIN {bound}", given).all()

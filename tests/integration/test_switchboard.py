@@ -15,6 +15,7 @@ from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.errors import RefusedError
 from callflow.line import LineEvent
+from callflow.playback import verify_call
 from callflow.shelf import Shelf
 from callflow.switchboard import DialRefusedError, Heard, Switchboard
 from callflow.telephony.manual import ManualPhone
@@ -22,11 +23,22 @@ from callflow.telephony.port import PhoneEvent, PhoneUnavailableError
 from callflow.telephony.simulated import Fault, Happening, Operation, SimulatedPhone
 from models.database import Database
 from models.ids import new_id
-from models.tables import arrears, calls, campaigns, cases, dial_refusals, phone_numbers, queue_entries, suppressions
+from models.tables import (
+    abandonments,
+    arrears,
+    calls,
+    campaigns,
+    cases,
+    dial_refusals,
+    phone_numbers,
+    queue_entries,
+    suppressions,
+)
 from scheduler import queue
 from scheduler.calendar import Calendar
 from scheduler.dealing import Deal, Rules
 from scheduler.settings import Policy
+from scheduler.verdict import Notice
 from tests.world import DESK, IDENTITY, MUNICIPALITY, TestCase, World, add_case, build, counted_salt
 
 CAMPAIGN = 1
@@ -36,6 +48,12 @@ VERIFIED: list[tuple[str, Mapping[str, Any]]] = [
     ("yes", {}),
     ("match", {"identity": IDENTITY}),
     ("yes", {}),
+]
+
+
+PAID: list[tuple[str, Mapping[str, Any]]] = [
+    ("paid", {}),
+    ("told", {"paid.date": "R8.11.20", "paid.place": "銀行"}),
 ]
 
 
@@ -68,6 +86,10 @@ class Shift:
     def wait(self, count: float) -> list[Heard]:
         self.world.clock.advance(seconds(count))
         return self.board.listen()
+
+    def wake(self) -> None:
+        with self.world.database.write() as conn:
+            queue.wake(conn, MUNICIPALITY, self.world.clock.now())
 
     def rows(self, table: Table) -> list[Any]:
         with self.world.database.read() as conn:
@@ -181,6 +203,41 @@ def test_every_fault_of_placing(shift: Shift, fault: Fault, state: str, code: st
     for _ in range(3):
         shift.board.recover(patience=timedelta(0))
     assert shift.dialled == dialled
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [([], "AB"), (VERIFIED, "AB"), ([*VERIFIED, *PAID], "PD")],
+    ids=["greeting", "verified", "settled"],
+)
+def test_a_resident_whose_operators_line_drops_in_the_talk_was_abandoned_unless_something_was_settled(
+    shift: Shift, said: list[tuple[str, Mapping[str, Any]]], code: str
+) -> None:
+    shift.dial()
+    (*_, heard) = shift.wait(9)
+    assert heard.standing is not None
+    desk, operator, standing = shift.world.calls, shift.world.operator, heard.standing
+    for name, fields in said:
+        standing = desk.answer(standing.call_id, operator, standing.step, name, fields=fields)
+        assert not standing.refused, standing
+    shift.phone.fail_next("hang_up", Fault.ERROR_BEFORE)
+    with pytest.raises(PhoneUnavailableError):
+        shift.board.receiver_is_gone(operator)
+    shift.board.receiver_is_gone(operator)
+    shift.wait(1)
+    assert (shift.call.live, shift.call.line_state) == (True, "ended"), "the record is the operator's to end"
+    desk.hang_up(standing.call_id, operator, desk.standing(standing.call_id, operator).step)
+    closed = shift.board.finish(standing.call_id, f"operator:{operator}")
+    assert closed.disposition == code
+    incidents = [(each.call_id, each.cause) for each in shift.rows(abandonments)]
+    assert incidents == ([(standing.call_id, "operator_left")] if code == "AB" else [])
+    if code == "AB":
+        assert shift.entry.due_at == shift.call.placed_at + timedelta(hours=72)
+        shift.world.clock.advance_to(shift.entry.due_at)
+        shift.wake()
+        assert Notice.LIVE_OPERATOR_ONLY in shift.deal().notices
+    with shift.world.database.read() as conn:
+        assert verify_call(conn, shift.world.shelf, MUNICIPALITY, standing.call_id).proved
 
 
 def test_a_busy_telephone_is_left_alone_for_a_while(shift: Shift) -> None:
@@ -395,9 +452,9 @@ class Dying(Database):
     def __init__(self, database: Database, tick: Callable[[], None]) -> None:
         self.url, self.engine, self._tick = database.url, database.engine, tick
 
-    def transact(self, work: Callable[..., Any], *, attempts: int = 5) -> Any:
+    def transact(self, work: Callable[..., Any], *, patience: float = 10.0) -> Any:
         self._tick()
-        done = super().transact(work, attempts=attempts)
+        done = super().transact(work, patience=patience)
         self._tick()
         return done
 
@@ -408,9 +465,9 @@ class DyingPhone(SimulatedPhone):
     def __init__(self, phone: SimulatedPhone, tick: Callable[[], None]) -> None:
         self._phone, self._tick = phone, tick
 
-    def place(self, *args: Any) -> Any:
+    def place(self, *args: Any, **named: Any) -> Any:
         self._tick()
-        placed = self._phone.place(*args)
+        placed = self._phone.place(*args, **named)
         self._tick()
         return placed
 
@@ -506,7 +563,7 @@ def test_recovery_itself_may_fail_and_be_repeated(shift: Shift, operation: Opera
 
 def test_a_call_that_another_process_may_be_placing_is_left_alone(shift: Shift) -> None:
     deal = shift.deal()
-    opening, _ = shift.board._opening(deal, shift.world.operator)
+    opening, _ = shift.board._opening(deal, shift.world.operator, rules(CAMPAIGN), ahead=False)
     call_id = shift.world.calls.open(opening, placing=True)
     shift.world.clock.advance(seconds(59))
     assert shift.board.recover().in_review == ()
@@ -516,8 +573,36 @@ def test_a_call_that_another_process_may_be_placing_is_left_alone(shift: Shift) 
 
 def test_a_call_that_was_opened_and_never_intended_ends_as_our_fault(shift: Shift) -> None:
     deal = shift.deal()
-    opening, _ = shift.board._opening(deal, shift.world.operator)
+    opening, _ = shift.board._opening(deal, shift.world.operator, rules(CAMPAIGN), ahead=False)
     shift.world.calls.open(opening)
     shift.world.clock.advance(seconds(60))
     assert shift.board.recover().closed == (shift.call.id,)
     assert (shift.call.disposition, shift.call.attempt, shift.entry.state) == ("TF", 0, "scheduled")
+
+
+def test_a_call_in_review_frees_its_operator_but_not_its_case_and_one_bad_call_stops_no_recovery(shift: Shift) -> None:
+    """The operator calls on; both calls are unsettled, and the rules of the first cannot be read any more."""
+    first, board, world = shift.deal(), shift.board, shift.world
+    with world.database.write() as conn:
+        other = add_case(conn, 2)
+        entry = queue.Entry(other.case_id, other.household_id, world.clock.now(), priority=500)
+        queue.enqueue(conn, MUNICIPALITY, CAMPAIGN, [entry])
+        queue.wake(conn, MUNICIPALITY, world.clock.now())
+    for deal in (first, shift.deal()):
+        shift.phone.fail_next("place", Fault.TIMEOUT_BEFORE)
+        assert board.dial(deal, world.operator).line_state == "needs_review"
+    opening, _ = board._opening(first, world.operator, rules(CAMPAIGN), ahead=False)
+    with pytest.raises(RefusedError):
+        world.calls.open(opening, placing=True)
+    bad, settle = min(row.id for row in shift.rows(calls)), board._settle
+
+    def broken(row: Any, now: datetime) -> Heard:
+        if row.id == bad:
+            raise RefusedError("設定が読めません")
+        return settle(row, now)
+
+    world.clock.advance(LONGEST)
+    board._settle = broken  # type: ignore[method-assign]
+    found = board.recover()
+    assert [(each.call_id, each.why) for each in found.failed] == [(bad, "設定が読めません")]
+    assert len(found.closed) == found.settled == 1

@@ -10,7 +10,6 @@ import pytest
 
 from callflow.config import Config, effective, load
 from callflow.errors import ConfigError
-from models.cases import CLAIM_TYPES
 from scheduler.budgets import BUDGETS
 from scheduler.calendar import Hours
 from scheduler.settings import LIMITATION_YEARS, Policy
@@ -49,9 +48,9 @@ def refused(folder: Path, text: str, environ: dict[str, str] | None = None) -> C
 
 def test_what_ships_is_right_and_knows_every_claim_type() -> None:
     config = load(SHIPPED, {})
-    assert set(config.claim_types) == set(CLAIM_TYPES)
+    assert set(config.claim_types) == set(LIMITATION_YEARS)
     assert list(config.overruns()) == []
-    for claim_type in CLAIM_TYPES:
+    for claim_type in LIMITATION_YEARS:
         assert config.claim(claim_type).limitation_years == LIMITATION_YEARS[claim_type]
         assert config.budget_for(claim_type) == BUDGETS.get(claim_type)
         config.calendar_for(claim_type)
@@ -87,7 +86,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_right_one(tmp_pat
         ("    hours: 07:00-17:00\n", 15, f"claim_types.{NHI}.hours", "08:00 から 21:00"),
         ("    evenings: [2026-13-01]\n", 15, f"claim_types.{NHI}.evenings.0", "2026-11-24 の形"),
         ("    budget: {dayz: 4}\n", 15, f"claim_types.{NHI}.budget.dayz", "days のことですか"),
-        ("  nhi: {name: 国保, limitation_years: 2, spouse_may_hear: true}\n", 15, "claim_types.nhi", "使えるもの"),
+        ("  NHI: {name: 国保, limitation_years: 2, spouse_may_hear: true}\n", 15, "claim_types.NHI", "英小文字"),
         ("closed_days: 2026-12-28\n", 15, "closed_days", "[値, 値] の形"),
         ("import:\n  default_area_code: tokyo\n", 16, "import.default_area_code", "この値は使えません"),
     ],
@@ -128,6 +127,7 @@ def test_a_missing_or_unreadable_file_says_how_to_name_one(tmp_path: Path) -> No
         load(tmp_path / "sjis.yaml", {})
     with pytest.raises(ConfigError, match="読めません"):
         load(tmp_path, {})
+    assert "U+0000" in refused(tmp_path, SMALL + "\0").what
 
 
 def test_the_environment_overrides_any_key(tmp_path: Path) -> None:
@@ -136,6 +136,7 @@ def test_the_environment_overrides_any_key(tmp_path: Path) -> None:
         "CALLFLOW_POLICY__QUIET_DAYS": "10",
         "CALLFLOW_CLAIM_TYPES__NATIONAL_HEALTH_INSURANCE__EVENINGS": "[2026-12-01, 2026-12-08]",
         "CALLFLOW_SCRIPTS__SETTINGS__OPENING": "minimal",
+        "CALLFLOW_CLOSED_DAYS": "[2026-12-28]",
         "CALLFLOW_CLOCK": "2026-11-24T10:00+09:00",
         "OTHER__KEY": "1",
     }
@@ -144,6 +145,7 @@ def test_the_environment_overrides_any_key(tmp_path: Path) -> None:
     assert config.policy_for(NHI).quiet_days == 10
     assert config.calendar_for(NHI).evening_days == {date(2026, 12, 1), date(2026, 12, 8)}
     assert config.scripts.settings == {"opening": "minimal"}
+    assert config.closed_days == [date(2026, 12, 28)]
 
 
 @pytest.mark.parametrize("name", ["CALLFLOW_POLICY__QUIET_DAY", "CALLFLOW_POLISY__QUIET_DAYS"])
@@ -217,6 +219,12 @@ def test_a_relative_path_follows_the_file_wherever_the_command_runs(
 def test_what_is_no_relative_path_stays_as_it_is(tmp_path: Path, url: str) -> None:
     file = write(tmp_path, SMALL.replace("sqlite:///var/callflow.sqlite", f'"{url}"'))
     assert load(file, {}).database.url == url
+
+
+def test_a_slip_in_a_variable_is_told_and_others_are_left_alone(tmp_path: Path) -> None:
+    wrong = refused(tmp_path, SMALL, {"CALLFLOW_CLOSED_DAY": "2026-12-01"})
+    assert wrong.mend == "closed_days のことですか"
+    load(write(tmp_path, SMALL), {"CALLFLOW_CONFIG": "x.yaml", "CALLFLOW_OIDC_SECRET": "x", "CALLFLOW_CLOCK": ""})
 
 
 def test_a_path_of_the_environment_follows_the_command(tmp_path: Path) -> None:

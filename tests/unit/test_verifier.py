@@ -25,6 +25,7 @@ from models.tables import metadata
 
 START = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+TEXTS = ("object", "purpose", "fields", "terminal", "roles")
 KINDS = ("call:open", "line:move", "talk:begin", "talk:answer", "talk:answer", "talk:note", "call:close")
 
 
@@ -78,6 +79,43 @@ class Log:
         for second, kind in enumerate(kinds):
             self.append(call, at + timedelta(seconds=second), kind)
 
+    def act(
+        self, chain: int, at: datetime, purpose: str = "quality", *, verb: str = "case:view", fields: str = "name"
+    ) -> None:
+        """An act on the record: its payload is what its columns say."""
+        (one,) = self.conn.execute("SELECT coalesce(max(id), 0) + 1 FROM audit_events").fetchone()
+        last = self.conn.execute(
+            "SELECT seq, hash FROM audit_events WHERE chain = ? ORDER BY seq DESC LIMIT 1", (chain,)
+        ).fetchone()
+        seq, before = (last[0] + 1, last[1]) if last else (1, bytes(32))
+        salt = hashlib.sha256(f"act {one}".encode()).digest()[:16]
+        told = {"object": "case:7", "purpose": purpose, "fields": fields, "terminal": "10.0.0.7", "roles": "staff"}
+        payload = json.dumps({"id": one, **told}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        commitment = hmac.new(salt, payload.encode(), hashlib.sha256).digest()
+        own = digest(before, chain, seq, stored(at), verb, "account:4", commitment)
+        self.conn.execute(
+            "INSERT INTO audit_events (municipality_id, actor_id, verb, id, at, object, purpose, fields, terminal,"
+            " roles, chain, seq, salt, commitment, hash)"
+            " VALUES (1, 4, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (verb, one, stored(at), *told.values(), chain, seq, salt, commitment, own),
+        )
+
+    def erase(self, table: str, chain: int, seqs: tuple[int, ...], label: str | None = "E1-1") -> str:
+        """Empties events as an erasure does. Returns what its act says of them, by docs/security.md."""
+        kind, column = ("call", "call_id") if table == "call_events" else ("audit", "chain")
+        gone = "payload = NULL" if kind == "call" else ", ".join(f"{name} = ''" for name in TEXTS)
+        own = hashlib.sha256()
+        for seq in seqs:
+            here = f"WHERE {column} = ? AND seq = ?"
+            (held,) = self.conn.execute(f"SELECT commitment FROM {table} {here}", (chain, seq)).fetchone()
+            own.update(f"1/{chain}/{seq} {held.hex()}\n".encode())
+            self.conn.execute(f"UPDATE {table} SET {gone}, salt = NULL, erased_under = ? {here}", (label, chain, seq))
+        chains = f"{kind}:{chain}-{chain}"
+        return f"class=x,label={label},chains={chains},rows={len(seqs)},sha256={own.hexdigest()}"
+
+    def certify(self, said: str) -> None:
+        self.act(90, START + 4 * DAY, verb="retention:erase", fields=said)
+
     def forge_tail(self, call: int, seq: int) -> None:
         """Rewrites a payload and every hash behind it, and the call's head, as one who can write the database."""
         self.conn.execute(
@@ -111,8 +149,8 @@ class Log:
 
 @dataclass
 class Sample:
-    """Twelve calls over three anchored days; the last two closed after the last anchor, one is live. Call 1 is
-    corrected on the second day, call 4 taken back and closed again on the third."""
+    """Twelve calls and three chains of acts over three anchored days; the last two calls closed after the last
+    anchor, one is live. Call 1 is corrected on the second day, call 4 taken back and closed again on the third."""
 
     conn: sqlite3.Connection
     anchors: Path
@@ -135,6 +173,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     for day in range(3):
         for number in range(1, 4):
             log.call(day * 3 + number, START + day * DAY + timedelta(minutes=number))
+        for second in range(4):
+            log.act(4 * day + 1, START + day * DAY + timedelta(seconds=second))
         if day == 1:
             log.call(90, START + day * DAY, KINDS[:4])
             log.append(1, START + day * DAY + timedelta(hours=7), "call:correct")
@@ -153,10 +193,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
 
 
 def _lean(path: Path) -> sqlite3.Connection:
-    """Only the two tables that the verifier reads: quickly copied for each mutation."""
+    """Only the tables that the verifier reads: quickly copied for each mutation."""
     lean = sqlite3.connect(":memory:")
     lean.execute("ATTACH ? AS whole", (str(path),))
-    for table in ("calls", "call_events"):
+    for table in ("calls", "call_events", "audit_events"):
         (made,) = lean.execute("SELECT sql FROM whole.sqlite_master WHERE name = ?", (table,)).fetchone()
         lean.execute(made)
         lean.execute(f"INSERT INTO {table} SELECT * FROM whole.{table}")
@@ -178,7 +218,7 @@ def judged(sample: Sample, *spoil: Callable[[Log], object]) -> Report:
 def test_an_untouched_log_is_proved(sample: Sample) -> None:
     report = judged(sample)
     assert (report.exit_code, report.findings, report.calls, report.anchors) == (FINE, [], 12, 3)
-    assert report.events == 11 * len(KINDS) + 4 + 1 + 3
+    assert (report.events, report.acts) == (11 * len(KINDS) + 4 + 1 + 3, 12)
 
 
 def test_each_anchor_covers_only_what_changed(sample: Sample) -> None:
@@ -186,10 +226,49 @@ def test_each_anchor_covers_only_what_changed(sample: Sample) -> None:
         [line.split()[0] for line in path.read_text().splitlines()] for path in sorted(sample.anchors.glob("*.leaves"))
     ]
     assert covered == [
-        ["call/1/1", "call/1/2", "call/1/3"],
-        ["call/1/1", "call/1/4", "call/1/5", "call/1/6", "call/1/90"],
-        ["call/1/4", "call/1/7", "call/1/8", "call/1/9", "call/1/90"],
+        ["audit/1/1", "call/1/1", "call/1/2", "call/1/3"],
+        ["audit/1/5", "call/1/1", "call/1/4", "call/1/5", "call/1/6", "call/1/90"],
+        ["audit/1/9", "call/1/4", "call/1/7", "call/1/8", "call/1/9", "call/1/90"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "chain", "seq"),
+    [
+        ("UPDATE audit_events SET purpose = 'training' WHERE chain = 5 AND seq = 3", 5, 3),
+        ("UPDATE audit_events SET actor_id = 5 WHERE chain = 5 AND seq = 2", 5, 2),
+        ("UPDATE audit_events SET id = 99 WHERE chain = 9 AND seq = 4", 9, 4),
+        ("UPDATE audit_events SET object = 'case:8' WHERE chain = 1 AND seq = 1", 1, 1),
+        ("DELETE FROM audit_events WHERE chain = 5 AND seq = 2", 5, 2),
+        ("DELETE FROM audit_events WHERE chain = 5 AND seq >= 3", 5, 3),
+        ("DELETE FROM audit_events WHERE chain = 5", 5, 1),
+        ("UPDATE audit_events SET chain = 6 WHERE chain = 5", 5, 1),
+    ],
+)
+def test_a_changed_a_missing_and_a_cut_act_are_found_and_named(
+    sample: Sample, spoil: str, chain: int, seq: int
+) -> None:
+    found = judged(sample, lambda log: log.conn.execute(spoil)).findings
+    assert (found[0].audit, found[0].seq) == (f"1/{chain}", seq)
+    assert f"監査の連鎖 1/{chain} 通番 {seq}" in str(found[0])
+
+
+def test_an_act_erased_by_rule_keeps_its_chain_and_one_added_later_is_found(sample: Sample) -> None:
+    by_rule = judged(sample, lambda log: log.certify(log.erase("audit_events", 5, (2,))))
+    by_hand = judged(sample, lambda log: log.erase("audit_events", 5, (2,), None))
+    assert (by_rule.exit_code, by_rule.erased) == (FINE, 1)
+    assert [(one.audit, one.seq) for one in by_hand.findings] == [("1/5", 2)]
+    late = judged(sample, lambda log: log.act(5, START + DAY + timedelta(hours=1)))
+    assert [(one.audit, one.seq) for one in late.findings] == [("1/5", 5)]
+    assert judged(sample, lambda log: log.act(5, START + 4 * DAY)).exit_code == FINE
+
+
+def test_a_database_of_an_early_version_has_no_chains_of_acts(sample: Sample) -> None:
+    def early(log: Log) -> None:
+        log.conn.execute("DROP TABLE audit_events")
+        log.conn.execute("CREATE TABLE audit_events (id INTEGER)")
+
+    assert {one.audit for one in judged(sample, early).findings} == {"1/1", "1/5", "1/9"}
 
 
 def test_a_chain_without_an_anchor_does_not_notice_a_rewritten_tail(sample: Sample, tmp_path: Path) -> None:
@@ -264,11 +343,69 @@ def test_a_correction_that_is_cut_or_rewritten_after_its_anchor_is_found(sample:
 
 
 def test_erasure_by_rule_keeps_the_chain_and_is_counted(sample: Sample) -> None:
-    erase = "UPDATE call_events SET payload = NULL, salt = NULL, erased_under = {} WHERE call_id = 4 AND seq = 3"
-    by_rule = judged(sample, lambda log: log.conn.execute(erase.format("'保存年限'")))
-    by_hand = judged(sample, lambda log: log.conn.execute(erase.format("NULL")))
-    assert (by_rule.exit_code, by_rule.erased) == (FINE, 1)
+    by_rule = judged(sample, lambda log: log.certify(log.erase("call_events", 4, (3, 4))))
+    by_hand = judged(sample, lambda log: log.erase("call_events", 4, (3,), None))
+    assert (by_rule.exit_code, by_rule.erased) == (FINE, 2)
     assert (by_hand.exit_code, by_hand.findings[0].seq) == (BROKEN, 3)
+
+
+def _one_erased(log: Log) -> None:
+    log.certify(log.erase("call_events", 4, (3,)))
+
+
+def _and_one_more(log: Log) -> None:
+    _one_erased(log)
+    log.erase("call_events", 4, (4,))
+
+
+def _and_one_elsewhere(log: Log) -> None:
+    _one_erased(log)
+    log.erase("call_events", 6, (1,))
+
+
+def _under_an_altered_act(log: Log) -> None:
+    _one_erased(log)
+    log.conn.execute("UPDATE audit_events SET fields = replace(fields, 'E1', 'E2') WHERE chain = 90")
+
+
+NOTHING = f"class=x,label=E1-1,chains=call:4-4,rows=1,sha256={64 * '0'}"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place", "words"),
+    [
+        (lambda log: log.erase("call_events", 4, (3,)), ("1/4", 3), "証明がありません"),
+        (lambda log: log.erase("audit_events", 5, (2,)), ("", 2), "証明がありません"),
+        (_and_one_more, ("1/4", 3), "1 件ですが"),
+        (_and_one_elsewhere, ("1/6", 0), "4 から 4"),
+        (lambda log: log.certify(log.erase("call_events", 4, (3,))[:-8] + "01234567"), ("1/4", 3), "違います"),
+        (lambda log: log.certify(NOTHING), ("", 0), "0 件です"),
+        (_under_an_altered_act, ("1/4", 3), "証明がありません"),
+    ],
+    ids=["call", "act", "one more", "elsewhere", "another", "nothing", "altered act"],
+)
+def test_what_pretends_to_be_an_erasure_is_found_and_named(
+    sample: Sample, spoil: Callable[[Log], object], place: tuple[str, int], words: str
+) -> None:
+    found = judged(sample, spoil).findings
+    assert [(one.call, one.seq) for one in found if words in one.what] == [place]
+
+
+def test_of_a_municipality_that_was_destroyed_chains_are_gone_or_whole(sample: Sample) -> None:
+    def destroy(log: Log, *, certified: bool) -> None:
+        for table in ("call_events", "calls", "audit_events"):
+            log.conn.execute(f"DELETE FROM {table}")
+        if certified:
+            log.act(90, START + 4 * DAY, verb="retention:destroy")
+
+    assert judged(sample, lambda log: destroy(log, certified=True)).findings == []
+    assert judged(sample, lambda log: destroy(log, certified=False)).exit_code == BROKEN
+
+    def half(log: Log) -> None:
+        destroy(log, certified=True)
+        log.call(3, START)
+
+    assert {one.call for one in judged(sample, half).findings} == {"1/3"}
 
 
 def test_without_anchors_or_key_nothing_can_be_told(sample: Sample, tmp_path: Path) -> None:
@@ -435,6 +572,23 @@ def _made_up(chance: random.Random, log: Log) -> None:
     log.call(chance.randrange(100, 200), START + timedelta(seconds=chance.randrange(2 * 86_400)))
 
 
+def _act_column(chance: random.Random, log: Log) -> None:
+    columns = ["at", "verb", "object", "purpose", "fields", "terminal", "roles", "salt", "commitment", "hash"]
+    column, one = chance.choice(columns), chance.randrange(1, 13)
+    (value,) = log.conn.execute(f"SELECT {column} FROM audit_events WHERE id = ?", (one,)).fetchone()
+    data = bytearray(value.encode() if isinstance(value, str) else value)
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    cast = "CAST(? AS TEXT)" if isinstance(value, str) else "?"
+    log.conn.execute(f"UPDATE audit_events SET {column} = {cast} WHERE id = ?", (bytes(data), one))
+
+
+def _acts_gone(chance: random.Random, log: Log) -> None:
+    """One act, or the tail of a chain."""
+    chain, seq = chance.choice([1, 5, 9]), chance.randrange(1, 5)
+    tail = ">=" if chance.random() < 0.5 else "="
+    log.conn.execute(f"DELETE FROM audit_events WHERE chain = ? AND seq {tail} ?", (chain, seq))
+
+
 def _anchor_byte(chance: random.Random, folder: Path) -> None:
     path = chance.choice(sorted(one for one in folder.iterdir() if one.suffix in (".json", ".leaves")))
     data = bytearray(path.read_bytes())
@@ -476,6 +630,8 @@ IN_THE_DATABASE = [
     _log_gone,
     _call_columns,
     _made_up,
+    *[_act_column] * 3,
+    _acts_gone,
 ]
 IN_THE_ANCHORS = [_anchor_byte, _anchor_gone, _anchors_swapped]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from callflow.script.model import Script
+from callflow.script.proofs.declared import declared_findings
 from callflow.script.proofs.names import known_part, unknown_names
 from callflow.script.proofs.report import Finding, Findings, Report
 from callflow.script.proofs.rules import Rules, reachability
@@ -23,8 +24,9 @@ def prove(script: Script) -> Report:
     """All that is wrong with a script, each fault once per rule and cause. Unknown names do not stop the search."""
     began = perf_counter()
     findings = Findings()
-    for finding in (*unknown_names(script), *screen_findings(script), *wording_findings(script)):
-        findings.add(finding)
+    for judge in (unknown_names, declared_findings, screen_findings, wording_findings):
+        for finding in judge(script):
+            findings.add(finding)
     known = known_part(script) if findings else script
     rules = Rules(known, findings)
     search = explore(known, rules.node, rules.edge)

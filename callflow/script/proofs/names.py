@@ -39,6 +39,12 @@ EFFECT_NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Every effect that a script may name, with the fields without which it cannot be carried out."""
 
+MADE_BY_CODES = frozenset(EFFECT_NEEDS) - {"signal", "emergency", "off_script"}
+"""Effects that a code can bring about by itself; the others are owed to the moment at which they are said."""
+
+CANCELLED_BY_CODES = frozenset({"living_report"})
+"""Effects that a code can take back."""
+
 EFFECTS_FOR_A_PARTY = frozenset({"promise", "hardship", "living_report", "reissue", "payment_check", "form"})
 """Effects that only a verified voice can bring about."""
 
@@ -57,8 +63,8 @@ def unknown_names(script: Script) -> Iterator[Finding]:
     for state in script.states.values():
         yield from _of_state(script, state)
     for disposition in script.dispositions.values():
-        yield from _unknown(disposition.mark, "makes", disposition.makes, EFFECT_NEEDS)
-        yield from _unknown(disposition.mark, "cancels", disposition.cancels, EFFECT_NEEDS)
+        yield from _unknown(disposition.mark, "makes", disposition.makes, MADE_BY_CODES)
+        yield from _unknown(disposition.mark, "cancels", disposition.cancels, CANCELLED_BY_CODES)
 
 
 def known_part(script: Script) -> Script:

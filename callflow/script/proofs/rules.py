@@ -13,6 +13,13 @@ from callflow.script.proofs.wording import fields_in_lines, highest_level, promi
 from callflow.script.screens import HANG_UP
 from callflow.script.talk import NotTaken, Taken
 
+_CODE_OWES = {
+    "WN": "number_invalid",
+    "NC": "written_only",
+    "EM": "emergency",
+}
+"""Codes that promise more than a word in the record: what the line left, this step or the code itself does."""
+
 _HARDSHIP_CODES = frozenset({"HS", "HC", "HR"})
 
 
@@ -81,9 +88,9 @@ class Rules:
         if taken.talk.state == END and taken.talk.settled is None and answer.name != HANG_UP:
             yield "unsettled_end", cause, f"{cause} で、結果が決まらないまま終わります"
         if taken.codes or taken.earned:
-            yield from self._of_outcome(cause, taken)
+            yield from self._of_outcome(cause, taken, frozenset(self._script.states[talk.state].does))
 
-    def _of_outcome(self, cause: str, taken: Taken) -> Iterator[tuple[str, str, str]]:
+    def _of_outcome(self, cause: str, taken: Taken, left: frozenset[str]) -> Iterator[tuple[str, str, str]]:
         party, filled = taken.talk.party, taken.talk.filled
         makes: set[str] = set()
         for code in taken.codes:
@@ -95,6 +102,11 @@ class Rules:
                 yield "settles_verified", f"{cause} {code}", f"{cause} は、確認済みの相手で {code} に決めます"
             if code in _HARDSHIP_CODES and "hardship" not in taken.talk.effects:
                 yield "code_without_hardship", f"{cause} {code}", f"{cause} は、hardship なしに {code} に決めます"
+        for code in taken.codes:
+            owed = _CODE_OWES.get(code)
+            quiet = code == "EM" and QUIET in taken.talk.effects
+            if owed and not quiet and owed not in taken.earned | makes | left:
+                yield "code_without_effect", f"{cause} {code}", f"{cause} は、{owed} なしに {code} に決めます"
         for effect in sorted(taken.earned | makes):
             for name in EFFECT_NEEDS.get(effect, ()):
                 if name not in filled:
@@ -146,5 +158,6 @@ _MEND = {
     "no_way_out": "end へ続く応答を加えてください",
     "effect_needs_party": "確認のあとの場面に移してください",
     "unfilled_effect": "同じ応答か前の応答の needs に加えてください",
+    "code_without_effect": "コードの makes か、同じ応答か場面の does に加えてください",
     "code_without_hardship": "settles: {hardship: …, else: nothing} で分けてください",
 }

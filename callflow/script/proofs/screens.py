@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callflow.script.model import Answer, Choice, Mark, Script, State
+from callflow.script.model import SAME, Answer, Choice, Mark, Script, State
 from callflow.script.proofs.report import Finding
-from callflow.script.screens import own_answers
-
-FORM_CANCELLING = ("DV", "DC", "GD", "LW")
-"""Codes after which nothing may go to the address any more."""
+from callflow.script.screens import own_answers, targets
 
 
 def screen_findings(script: Script) -> Iterator[Finding]:
-    """Labels and keys, counted answers, refusing answers, cancelling codes."""
+    """Labels and keys, counted answers, refusing answers, codes of the line."""
     for state in script.states.values():
         yield from _doubles(state)
         for answer in state.answers.values():
             yield from _counted(answer)
-            yield from _refusing(script, answer)
+            yield from _refusing(script, state, answer)
             yield from _line_codes(script, answer.settles, answer.mark, f"応答 {answer.name} ")
         yield from _line_codes(script, state.settles, state.mark, f"場面 {state.name} ")
         yield from _no_answers(state)
@@ -27,11 +24,6 @@ def screen_findings(script: Script) -> Iterator[Finding]:
         if first and (first.does or first.settles):
             what = f"最初の場面 {name} は、何も答えられないうちに does か settles を起こします"
             yield Finding("start_does", name, first.mark, what, "応答に移してください")
-    for code in FORM_CANCELLING:
-        disposition = script.dispositions.get(code)
-        if disposition and "living_report" not in disposition.cancels:
-            what = f"結果 {code} のあとは報告書を送れないのに、取りやめていません"
-            yield Finding("form_not_cancelled", code, disposition.mark, what, "cancels: [living_report]")
 
 
 def _doubles(state: State) -> Iterator[Finding]:
@@ -58,13 +50,14 @@ def _counted(answer: Answer) -> Iterator[Finding]:
         yield Finding("no_at_most", f"{answer.mark} {answer.name}", answer.mark, what, "at_most: を書いてください")
 
 
-def _refusing(script: Script, answer: Answer) -> Iterator[Finding]:
-    """`only_if: not …` is counted or an identity check: else it can be tried for ever."""
+def _refusing(script: Script, state: State, answer: Answer) -> Iterator[Finding]:
+    """`only_if: not …` is counted, or an identity check that goes on: else it can be tried for ever."""
     if answer.only_if is None or not answer.only_if.negated or answer.at_most is not None:
         return
-    if not any(script.fields[name].type == "identity" for name in answer.needs if name in script.fields):
+    checks = any(script.fields[name].type == "identity" for name in answer.needs if name in script.fields)
+    if not checks or {SAME, state.name} & set(targets(answer)):
         what = f"応答 {answer.name} の only_if: {answer.only_if} は数えられていません"
-        mend = "at_most と then を書くか、本人確認の項目を needs に入れてください"
+        mend = "at_most と then を書いてください" + ("" if checks else "。本人確認なら項目を needs に入れてください")
         yield Finding("uncounted_refusal", f"{answer.mark} {answer.name}", answer.mark, what, mend)
 
 

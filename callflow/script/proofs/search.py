@@ -18,7 +18,7 @@ from typing import NamedTuple
 from callflow.script.model import END, RESUME, Answer, Party, Script, State
 from callflow.script.proofs.liveness import Liveness, asked_conditions, given_fields
 from callflow.script.screens import targets
-from callflow.script.talk import NotTaken, Taken, Talk, begin, step
+from callflow.script.talk import QUIETING_CODES, NotTaken, Taken, Talk, begin, step
 
 QUIET = "quiet"
 """Stands among a node's effects once an emergency or DV was said."""
@@ -29,7 +29,6 @@ CHECKED = "checked"
 IDENTITY, MATCHES = "identity", "identity_matches"
 """The field into which a name and a second fact go, and the condition that they are the householder's."""
 
-_QUIETING_CODES = frozenset({"EM", "DV"})
 _KEPT_EFFECTS = frozenset({"hardship", QUIET})
 
 
@@ -195,7 +194,7 @@ class _Fold:
         if matters is None:
             matters = self._matters[pair] = (self._live.fields(*pair), self._live.conditions(*pair))
         effects = talk.effects & _KEPT_EFFECTS
-        if "emergency" in talk.effects or not _QUIETING_CODES.isdisjoint(codes):
+        if "emergency" in talk.effects or not QUIETING_CODES.isdisjoint(codes):
             effects |= {QUIET}
         if checked and self._checked_before:
             effects |= {CHECKED}

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from callflow.script.faults import nearest
-from callflow.script.lines import known_names, level_of_name, wording
+from callflow.script.lines import NAMED, NUMBERS, known_names, level_of_name, wording
 from callflow.script.model import Level, Mark, Script, State
 from callflow.script.proofs.report import Finding
 
@@ -40,7 +40,9 @@ def fields_in_lines(script: Script) -> dict[str, frozenset[str]]:
 
 def promises_the_form(state: State) -> bool:
     """Whether the line says that a 生活状況報告書 will be sent."""
-    return any(FORM in _folded(wording(source).words) for source in state.says.by_setting_value.values())
+    return any(
+        FORM in _folded(text) for source in state.says.by_setting_value.values() for text in wording(source).texts
+    )
 
 
 def highest_level(state: State) -> Level:
@@ -53,8 +55,20 @@ def _template(script: Script, state: State, variant: str, source: str) -> Iterat
     for fault in taken.faults:
         mark = _at(state, variant, fault.line)
         yield Finding(fault.rule, f"{state.name} {fault.what}", mark, f"場面 {state.name}: {fault.what}")
+    if not all(map(_plain, taken.texts)) and not taken.faults:
+        what = f"場面 {state.name} に、何も読み上げない場合があります"
+        yield Finding("empty_line", state.name, _at(state, variant, 1), what, "読み上げる言葉を書いてください")
+    for name, line in taken.numbers.items():
+        if level_of_name(script, name) is not None and not _is_number(script, name):
+            what = f"場面 {state.name} の台詞は、数でない {name} を数として使います"
+            mend = "yen と大小の比較は、金額と件数だけに使ってください"
+            yield Finding("not_a_number", f"{state.name} {name}", _at(state, variant, line), what, mend)
     for name, line in taken.names.items():
-        if level_of_name(script, name) is None:
+        if name in script.fields and script.fields[name].type == "identity":
+            what = f"場面 {state.name} の台詞が、確認のために聞いた {name} を言います"
+            mend = "確認の中身は記録されず、読み上げられません"
+            yield Finding("identity_said", f"{state.name} {name}", _at(state, variant, line), what, mend)
+        elif level_of_name(script, name) is None:
             what = f"場面 {state.name} の台詞の {name} は、事実にも項目にもありません"
             hint = nearest(name, known_names(script))
             yield Finding("unknown_name", f"{state.name} {name}", _at(state, variant, line), what, hint)
@@ -93,14 +107,14 @@ def _levels(script: Script, state: State, variant: str, source: str, level: Leve
 
 
 def _words(script: Script, state: State, variant: str, source: str, level: Level) -> Iterator[Finding]:
-    said = _folded(wording(source).words)
+    said = {_folded(text) for text in _spoken(script, source)}
     excused = {_folded(word) for word in state.may_say}
     for kind, words in script.never_say.items():
         limit = None if kind == "forbidden" else Level[kind.upper()]
         if limit is not None and level >= limit:
             continue
         for word in words:
-            if _folded(word) in said and _folded(word) not in excused:
+            if _folded(word) not in excused and any(_folded(word) in text for text in said):
                 yield _said(state, variant, source, kind, word, level)
 
 
@@ -117,9 +131,27 @@ def _said(state: State, variant: str, source: str, kind: str, word: str, level: 
     )
 
 
+def _spoken(script: Script, source: str) -> Iterator[str]:
+    """All that a line can say: its texts, and what may be picked in a choice that it says."""
+    yield from wording(source).texts
+    for name in wording(source).names:
+        if name in script.fields:
+            yield from script.fields[name].options
+
+
+def _is_number(script: Script, name: str) -> bool:
+    return name in NUMBERS or (name in script.fields and script.fields[name].type == "yen")
+
+
 def _folded(text: str) -> str:
-    """NFKC, small letters, no blanks: 「差 押」 and full-width letters are the same words."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """NFKC, small letters, no blanks: 「差 押」 and full-width letters are the same words; facts say nothing."""
+    return _plain(text).replace(NAMED, "")
+
+
+def _plain(text: str) -> str:
+    """Without blanks and without what nobody sees, such as a joiner of no width between two letters."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(one for one in plain if not one.isspace() and unicodedata.category(one) != "Cf")
 
 
 def _at(state: State, variant: str, line: int) -> Mark:

@@ -45,6 +45,13 @@ class Terminal:
         assert code == 0, err
         return out
 
+    def plan(self, *more: str) -> str:
+        """A plan that is approved, and its supervisor on shift."""
+        said = self.type(*PLAN, *more)
+        self.type("campaign", "approve", "1", by="ward01")
+        self.type("campaign", "shift", "begin", "--until", "20:00")
+        return said
+
     def data(self, *words: str, by: str = "sv01") -> Any:
         return json.loads(self.type(*words, "--json", by=by))
 
@@ -64,15 +71,19 @@ def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
         conn.execute(insert(organisations).values(municipality_id=MUNICIPALITY, id=2, kind="ward", name="見本区"))
         supervisor = account(conn, 1, "sv01", "見本 責任", "supervisor", START)
         operator = account(conn, 1, "op01", "見本 一号", "operator", START)
-        script = read(SCRIPTS / "nhi-premium.yaml")
-        for version, content_hash in ((1, "1" * 64), (2, script.content_hash)):
+        script, care = (read(SCRIPTS / f"{name}.yaml") for name in ("nhi-premium", "long-term-care"))
+        for version, one, content_hash in (
+            (1, script, "1" * 64),
+            (2, script, script.content_hash),
+            (1, care, care.content_hash),
+        ):
             conn.execute(
                 insert(script_versions).values(
                     municipality_id=MUNICIPALITY,
                     hash=content_hash,
-                    name="nhi-premium",
+                    name=one.name,
                     version=version,
-                    sources=json.dumps(dict(script.sources), ensure_ascii=False),
+                    sources=json.dumps(dict(one.sources), ensure_ascii=False),
                     published_at=START,
                     published_by=supervisor,
                     approved_by=operator,
@@ -109,7 +120,7 @@ def test_planning_again_adds_what_has_become_callable(terminal: Terminal) -> Non
 
 
 def test_from_start_to_stop(terminal: Terminal) -> None:
-    terminal.type(*PLAN, "--policy", "attempts_per_day=1", "--set", "opening=minimal")
+    terminal.plan("--policy", "attempts_per_day=1", "--set", "opening=minimal")
     assert "稼働中" in terminal.type("campaign", "start", "1", "--supervisor", "sv01")
     assert "一時停止（昼休み）" in terminal.type("campaign", "pause", "11月の架電", "--reason", "昼休み")
     assert "稼働中" in terminal.type("campaign", "resume", "1")
@@ -119,11 +130,31 @@ def test_from_start_to_stop(terminal: Terminal) -> None:
     assert "待ち行列: 終了 2" in terminal.type("campaign", "status", "1")
 
 
+def test_a_campaign_starts_only_under_a_supervisor(terminal: Terminal) -> None:
+    terminal.plan()
+    code, _, said = terminal.attempt("campaign", "start", "1", "--supervisor", "op01", by="sv01")
+    assert code == RefusedError.exit_code
+    assert "業務責任者" in said
+
+
 @pytest.mark.parametrize(
     ("words", "error", "says"),
     [
-        (("start", "1"), UsageError, "--supervisor"),
-        (("start", "1", "--supervisor", "op01"), RefusedError, "業務責任者"),
+        (("start", "1"), RefusedError, "承認済"),
+        (("approve", "1"), RefusedError, "権限"),
+        (("pause", "1"), UsageError, "--reason"),
+        (("stop-all",), InputError, "理由"),
+        (("lift-stop",), RefusedError, "権限"),
+        (("shift", "end"), RefusedError, "勤務中では"),
+        (("shift", "begin", "--until", "9時"), InputError, "時刻"),
+        (("shift", "begin", "--until", "09:00"), InputError, "いまより前"),
+        (("plan", "11月の架電", "--amount", "1.."), UsageError, "もうあります"),
+        (("plan", "別の", "--amount", "9..1"), UsageError, "小さいほう"),
+        (("plan", "別の", "--claim-type", "long_term_care", "--script", "long-term-care"), InputError, "30 日まで"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "long-term-care"), UsageError, "long_term_care のもの"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--holdout", "60"), InputError, "対照群"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--day", "2026-11-29"), InputError, "架電"),
+        (("plan", "別の", "--claim-type", NHI, "--script", "nhi-premium", "--evenings", "1"), UsageError, "--days"),
         (("start", "1", "--supervisor", "nobody"), NotFoundError, "利用者"),
         (("resume", "1"), RefusedError, "再開できません"),
         (("status", "2"), NotFoundError, "キャンペーン 2"),
@@ -157,7 +188,7 @@ def test_a_mistake_is_named_and_changes_nothing(
 
 
 def test_the_queue_in_the_order_of_dealing(terminal: Terminal) -> None:
-    terminal.type(*PLAN)
+    terminal.plan()
     assert "稼働中のキャンペーンはありません" in terminal.type("dial", "queue")
     terminal.type("campaign", "start", "1", "--supervisor", "sv01")
     with terminal.database.write() as conn:
@@ -168,7 +199,7 @@ def test_the_queue_in_the_order_of_dealing(terminal: Terminal) -> None:
 
 
 def test_a_case_is_explained_by_its_id_and_by_its_addressee_number(terminal: Terminal) -> None:
-    terminal.type(*PLAN)
+    terminal.plan()
     for word in ("1", "0010000001"):
         assert "キャンペーンが稼働していません" in terminal.type("dial", "explain", word)
     terminal.type("campaign", "start", "1", "--supervisor", "sv01")
@@ -192,7 +223,10 @@ def test_accounts_that_are_closed_start_nothing(terminal: Terminal) -> None:
     assert code == RefusedError.exit_code
 
 
-@pytest.mark.parametrize("words", [("plan", "11月"), ("start", "1"), ("pause", "1"), ("resume", "1"), ("stop", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [("plan", "11月"), *((act, "1") for act in ("start", "pause", "resume", "stop")), ("stop-all",), ("lift-stop",)],
+)
 def test_an_operator_plans_and_runs_nothing_and_nobody_does_without_a_name(
     terminal: Terminal, words: tuple[str, ...]
 ) -> None:

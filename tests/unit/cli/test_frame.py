@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ProgrammingError
 
 from callflow.cli import main
 from callflow.errors import (
@@ -96,7 +96,7 @@ def test_what_where_and_how_to_mend_are_told(type_: Type, monkeypatch: pytest.Mo
     "error",
     [
         ValueError("見本太郎 03-0000-0000"),
-        OperationalError("SELECT 見本太郎", {"name": "見本太郎"}, Exception("見本太郎")),
+        ProgrammingError("SELECT 見本太郎", {"name": "見本太郎"}, Exception("見本太郎")),
     ],
 )
 def test_what_nobody_foresaw_is_told_without_its_data(

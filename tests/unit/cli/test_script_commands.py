@@ -61,6 +61,10 @@ def test_a_file_that_is_no_script_fails_the_check_and_others_are_still_checked(t
     assert said.code == 1
     assert "x.yaml:1" in said.out
     assert "証明できました" in said.out
+    said = type_("script", "check", "none.yaml", str(SCRIPT))
+    assert said.code == 1
+    assert "none.yaml: 読めません" in said.out
+    assert "証明できました" in said.out
 
 
 def test_a_missing_file_is_not_found(type_: Type) -> None:
@@ -142,3 +146,34 @@ def test_what_is_not_proved_is_not_published(office: Type, draft: Path) -> None:
     words = tuple(str(draft) if word == str(SCRIPT) else word for word in PUBLISH)
     said = office(*words, stdin=BOTH)
     assert (said.code, "検査に合格していません" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (None, 3, "がありません"),
+        (b"", 1, "script.yaml:1:1: ファイルが空です"),
+        (b"\x00\xff\xfe", 1, "UTF-8 ではありません"),
+        ("title: 台本".encode("cp932"), 1, "UTF-8 ではありません"),
+        (b"script: x\ntitle: a\x00b\n", 1, "script.yaml:2:9: 文字 U+0000"),
+        (b"a: " + b"[" * 5000, 1, "入れ子が深すぎます"),
+        (b"script: x\n\ttitle: t\n", 1, "script.yaml:2:1: YAML"),
+        (b"script: x\nscript: y\n", 1, "script.yaml:2:1: 同じキー script が二度"),
+        (b"script: x\n---\nscript: y\n", 1, "script.yaml:2:1: YAML"),
+        (b"script: *nobody\n", 1, "script.yaml:1:9: YAML"),
+        (b"- a\n", 1, "（1件）"),
+    ],
+)
+def test_a_file_that_is_no_script_is_told_by_its_place(
+    type_: Type, tmp_path: Path, content: bytes | None, code: int, words: str
+) -> None:
+    file = tmp_path / "script.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    said = type_("script", "check", str(file))
+    assert (said.code, words in said.out + said.err) == (code, True), said
+
+
+def test_a_folder_is_told_from_a_missing_file(type_: Type, tmp_path: Path) -> None:
+    said = type_("script", "check", str(tmp_path))
+    assert (said.code, "フォルダーです" in said.err) == (1, True)

@@ -45,6 +45,7 @@ def test_the_list_tells_who_may_what(office: Type) -> None:
         "kind": "ward",
         "roles": ["staff"],
         "password": True,
+        "code": False,
         "active": True,
     }
     assert "業務責任者" in office("user", "list").out

@@ -15,7 +15,7 @@ from callflow.intake.encoding import inspect, odd_characters
 from callflow.intake.faults import FieldError
 from callflow.intake.money import parse_yen
 from callflow.intake.names import kana
-from callflow.intake.phones import parse_phone
+from callflow.intake.phones import grouped, parse_phone
 from callflow.intake.wareki import parse_date
 
 _LETTERS = {"明治": ("M", 1), "大正": ("T", 2), "昭和": ("S", 3), "平成": ("H", 4), "令和": ("R", 5)}
@@ -89,6 +89,14 @@ def test_other_numbers_are_quarantined_with_a_reason(raw: str) -> None:
     assert phone.reason
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["03-6659-0001", "045-123-4567", "0422-50-0000", "04992-2-1111", "090-1234-5678", "050-1234-5678", "0120-123-456"],
+)
+def test_numbers_are_shown_in_the_groups_in_which_they_are_dialled(number: str) -> None:
+    assert grouped("+81" + number.replace("-", "")[1:]) == number
+
+
 def test_only_readings_are_normalised() -> None:
     assert kana("ﾜﾀﾅﾍﾞ ﾏﾅﾌﾞ") == "ワタナベ マナブ"
 
@@ -98,6 +106,12 @@ def test_encodings_are_told_apart(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("氏名\n髙﨑①㈱\n", encoding=encoding)
     assert inspect(path).encoding == encoding
+
+
+def test_utf_16_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("宛名番号,氏名\n", encoding="utf-16")
+    with pytest.raises(InputError, match="UTF-16 のファイル"):
+        inspect(tmp_path / "list.csv")
 
 
 def test_bytes_of_no_encoding_are_named_by_line(tmp_path: Path) -> None:

@@ -101,7 +101,9 @@ class Oracle:
     def is_mended_by_people(self, now: int) -> bool:
         """What is judged now and never foreseen: it has no end that time alone brings."""
         case = self.case
-        if self.policy.disaster_stop or case.campaign_state != "running" or not case.is_supervised:
+        if self.policy.disaster_stop or case.campaign_state != "running" or case.is_stopped:
+            return True
+        if case.supervised_until is None or minute(case.supervised_until) <= now:
             return True
         if case.payments_as_of is None:
             return True
@@ -238,6 +240,7 @@ class Oracle:
             case.status != "open",
             case.is_protected,
             case.is_corporate,
+            case.is_held_out,
             self.number is None or self.number.status != "usable",
             case.broken_promises >= self.policy.broken_promises_to_staff,
             *(

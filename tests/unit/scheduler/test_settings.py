@@ -12,6 +12,7 @@ LOOSER = {
     "busy_retry_minutes": 4,
     "no_answer_retry_minutes": 59,
     "abandoned_gap_hours": 71,
+    "abandoned_percent": 4,
     "payments_block_business_days": 6,
     "promise_horizon_days": 31,
     "ring_seconds": 14,

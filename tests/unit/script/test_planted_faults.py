@@ -35,7 +35,6 @@ PROVED = [
     ("verifies_unchecked", MATCH, MATCH.replace("only_if: identity_matches", "only_if: spouse_may_hear"), "match: "),
     ("verifies_unchecked", MATCH, MATCH.replace("to: request, needs: [identity], only_if: identity_matches", "to: {identity_matches: request, else: close}, needs: [identity]"), "match: "),
     ("verifies_unchecked", "type: identity, reveals", "type: text, reveals", "match: "),
-    ("verifies_unchecked", "identity_matches: screen}", "identity_matches: call}", "match: "),
     ("verifies_unchecked", "yes:    {label: 本人, to: verify}", "yes:    {label: 本人, to: close, verifies: householder}", "yes:    {label: 本人"),
     ("verifies_unchecked", "new_voice: {label: 相手が代わった, key: v, to: party, new_voice: true}", "new_voice: {label: 相手が代わった, key: v, to: request, new_voice: true, verifies: spouse}", "new_voice:"),
     ("spouse_not_allowed", "{spouse_may_hear: verify_spouse, else: third_party}", "verify_spouse", SPOUSE_MATCH),
@@ -86,6 +85,38 @@ PROVED = [
     ("template", "{{ ward }}から水道", "{% for x in ward %}{% endfor %}から水道", "{% for"),
     ("start_does", "    reveals: {full: topic, short: name}\n", "    reveals: {full: topic, short: name}\n    settles: TP\n", "  greeting:"),
     ("line_code", "from: talk, rank: 12", "from: line, rank: 12", "  declined:"),
+    ("word_above_level", "says: 大変失礼いたしました。", "says: \"{% if ward %}滞{% else %}怠{% endif %}納でした。\"", "滞{% else"),
+    ("word_above_level", "says: 大変失礼いたしました。", "says: \"滞{% if ward == 'x' %}、{% endif %}納でした。\"", "滞{% if"),
+    ("word_above_level", "says: 大変失礼いたしました。", "says: \"滞\\u200b納でした。\"", "    says: \"滞"),
+    ("word_above_level", "{{ ward }}から委託を受けた{{ company }}の", "{{ ward }}から水道料金の委託を受けた{{ company }}の", "から水道料金の委託"),
+    ("forbidden_word", "of: [コンビニエンスストア,", "of: [口座番号あて, コンビニエンスストア,", "promise.place }}"),
+    ("empty_line", "says: 大変失礼いたしました。", "says: \"{# あとで書く #}\"", "{# あとで"),
+    ("empty_line", "says: 大変失礼いたしました。", "says: \"{% if ward == 'x' %}失礼しました。{% endif %}\"", "失礼しました。{% endif"),
+    ("template", "{ ward }}から水道", "{ ward if company }}から水道", "ward if company"),
+    ("template", "{ ward }}から水道", "{ 'x' in ward }}から水道", "'x' in ward"),
+    ("template", "arrears.amount | yen }}円の納付", "arrears.amount | yen(2) }}円の納付", "yen(2)"),
+    ("not_a_number", "さまご本人でいらっしゃいますか", "さま{% if debtor > 3 %}方{% endif %}ご本人でいらっしゃいますか", "debtor > 3"),
+    ("not_a_number", "arrears.month }}月分", "arrears.month | yen }}月分", "arrears.month | yen"),
+    ("identity_said", "says: いつ、いくらを、", "says: '{{ identity }}さま'  # いつ、いくらを、", "{{ identity }}"),
+    ("field_level", "to: today+30, reveals: debt}", "to: today+30, reveals: nothing}", "  promise.due:"),
+    ("field_level", "type: identity, reveals: debt", "type: identity, reveals: name", "  identity:"),
+    ("field_type", "type: date, from: today, to: today+30", "type: text", "  promise.due:"),
+    ("field_type", "type: yen, from: 1", "type: text", "  promise.amount:"),
+    ("outranked", "from: talk, rank: 90", "from: talk, rank: 50", "  EM:"),
+    ("outranked", "from: talk, rank: 99", "from: talk, rank: 45", "  DV:"),
+    ("not_suppressed", "makes: [suppress], ", "", "  DV:"),
+    ("code_without_effect", "refuses:  {label: 払わない, to: close, settles: RF}", "refuses:  {label: 払わない, to: emergency}", "refuses:"),
+    ("uncounted_refusal", NO_MATCH, NO_MATCH.replace(", at_most: 1, then: declined", ""), "no_match"),
+    ("unknown_name", "    says: お電話を終了", "    may_say: [口座番]\n    says: お電話を終了", "  abusive_end:"),
+    ("unknown_name", "r: yes}\n  EM:", "r: yes, cancels: [promise]}\n  EM:", "  PP:"),
+    ("unknown_name", "r: yes}\n  EM:", "r: yes, makes: [emergency]}\n  EM:", "  PP:"),
+    ("unknown_name", "only_if: not identity_matches, at_most: 1, then: declined}\n      declines", "only_if: not not identity_matches, at_most: 1, then: declined}\n      declines", "no_match"),
+    ("debt_after_emergency", "not_here: [new_voice, abusive]\n    answers:\n      other_voice: {label: 相手が代わった, key: v, to: same, new_voice: true}", "answers:", "  request:"),
+    ("debt_unverified", "at_most: 1, then: abusive_end}", "at_most: 1, then: close}", "  close:"),
+    ("debt_unverified", "{outbound: greeting}", "{outbound: greeting, inbound: request}", "  request:"),
+    ("no_return_line", "calmer:   {label: 落ち着いた, to: resume}", "calmer:   {label: 落ち着いた, to: resume, new_voice: true}", "calmer:"),
+    ("unsettled_end", "    settles: WN\n    answers:\n      done: {label: 終える, to: end}", "    answers:\n      done: {label: 終える, to: end, settles: nothing}", "done:"),
+    ("form_without_hardship", "says: いつ、いくらを、", "says: 生活状況報告書もお送りします。いつ、いくらを、", "  promise:"),
 ]  # fmt: skip
 
 READ = [
@@ -100,6 +131,27 @@ READ = [
     ("hang_up", "not_here: [new_voice, abusive]", "not_here: [new_voice, abusive, hang_up]", "hang_up]"),
     ("unknown_name", "not_here: [new_voice, abusive]", "not_here: [new_voice, abusiv]", "abusiv]"),
     ("duplicate_answer", "      other_voice: {label", "      signal: {label", "      signal: {label"),
+    ("hang_up", "  hang_up:   {label: 切れた, key: h, to: end}\n", "", "script:"),
+    ("hang_up", "key: h, to: end}", "key: h, to: close}", "hang_up:"),
+    ("hang_up", "key: h, to: end}", "key: h, to: end, needs: [signal.reason]}", "hang_up:"),
+    ("hang_up", "key: h, to: end}", "key: h, to: end, only_if: verified}", "hang_up:"),
+    ("hang_up", "key: h, to: end}", "key: h, to: end, settles: AV}", "hang_up:"),
+    ("bound", "from: today, to: today+30", "from: todday, to: today+30", "todday"),
+    ("bound", "from: today, to: today+30", "from: today+30, to: today", "to: today,"),
+    ("bound", "type: yen, from: 1", "type: yen, from: いち", "いち"),
+    ("bound", "type: text, max: 200", "type: text, of: [仕事, 病気]", "of: [仕事"),
+    ("bound", "from: today, to: today+30", "max: 5", "max: 5"),
+    ("bound", "of: [コンビニエンスストア, 金融機関, 窓口]", "of: []", "of: []"),
+    ("shape", "type: text, max: 200", "type: text, max: 0", "max: 0"),
+    ("shape", "at_most: 1, then: abusive_end", "at_most: 0, then: abusive_end", "at_most: 0"),
+    ("shape", "script: water-fee", "script: ../water-fee", "script: .."),
+    ("field_name", "  signal.reason:  {", "  debtor.name: {label: 名, type: text, reveals: nothing}\n  signal.reason:  {", "  debtor.name"),
+    ("field_name", "  signal.reason:  {", "  promise: {label: 名, type: text, reveals: debt}\n  signal.reason:  {", "  promise: {"),
+    ("field_name", "  signal.reason:  {", "  promise-x: {label: 名, type: text, reveals: debt}\n  signal.reason:  {", "  promise-x"),
+    ("unknown_name", "identity_matches: screen}", "identity_matches: call}", "identity_matches: call"),
+    ("unknown_name", "spouse_may_hear: call", "spouse_may_here: call", "spouse_may_here: call"),
+    ("collision", "spouse_may_hear: call", "spouse_may_hear: call, verified: screen", "verified: screen"),
+    ("missing_key", "type: choice, of: [コンビニエンスストア, 金融機関, 窓口]", "type: choices", "  promise.place"),
     ("yaml", "states:\n", "states: [\n", None),
     ("include", "claim_type: water_fee\n", "claim_type: water_fee\ninclude: [shared/none.yaml]\n", "include"),
     ("include", "claim_type: water_fee\n", "claim_type: water_fee\ninclude: [../secret.yaml]\n", "include"),
@@ -131,6 +183,13 @@ def test_the_reader_finds_it(rule: str, old: str, new: str, passage: str | None)
     assert faults, str(caught.value)
     if passage:
         assert line_of(text, passage) in {fault.mark.line for fault in faults}, str(caught.value)
+
+
+def test_a_wrong_number_that_is_dialled_again_is_found() -> None:
+    kept = changed("    does: [number_invalid]\n", "")
+    assert prove(script(kept)).findings == (), "the code itself makes it"
+    (found,) = prove(script(kept.replace(", makes: [number_invalid]", ""))).findings
+    assert (found.rule, found.talk) == ("code_without_effect", ("番号違い",))
 
 
 def test_each_fault_is_told_once_with_the_shortest_talk() -> None:

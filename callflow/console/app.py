@@ -1,0 +1,60 @@
+"""The web application, built from the table of routes and from nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount
+from starlette.routing import Route as WebRoute
+from starlette.staticfiles import StaticFiles
+
+from callflow.console import errands, rendering
+from callflow.console.api import app as api
+from callflow.console.figures import collectors_of
+from callflow.console.gate import endpoint
+from callflow.console.headers import Headers, with_microphone
+from callflow.console.hooks import hooks
+from callflow.console.routes import table
+from callflow.console.site import Site
+from callflow.console.watching import Watching
+
+
+def create_app(site: Site, *, with_errands: bool = True) -> Starlette:
+    """The console of one municipality. `with_errands`: this process also hears the telephone."""
+    found = table()
+    pages = [WebRoute(route.path, endpoint(site, found, route), methods=[route.method]) for route in found.routes]
+    files = Mount("/static", StaticFiles(directory=rendering.STATIC), name="static")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with errands.running(site):
+            yield
+
+    paths = {page.endpoint: page.path for page in pages}
+    paths |= {each.endpoint: f"{api.ROOT}{each.path}" for each in api.operations()}
+    collectors = collectors_of(site)
+    opened = {"/desk": with_microphone(site.softphone.hosts)} if site.softphone else {}
+    app = Starlette(
+        lifespan=lifespan if with_errands else None,
+        routes=[*pages, *hooks(site), api.mounted(site), files],
+        middleware=[
+            Middleware(Watching, paths=paths, collectors=collectors),
+            Middleware(Headers, tls=site.tls, opened=opened),
+        ],
+        exception_handlers={404: _nothing_here, 405: _not_so},
+    )
+    app.state.collectors = collectors
+    return app
+
+
+def _nothing_here(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("このページはありません / no such page", status_code=404)
+
+
+def _not_so(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("この操作はできません / not possible here", status_code=405)

@@ -1,0 +1,1 @@
+"""What is printed for a person: letters with their form, sheets for the ward's desk, a household's evidence."""

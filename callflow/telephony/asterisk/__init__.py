@@ -1,0 +1,1 @@
+"""Asterisk as a telephone, over ARI: HTTP to act, a WebSocket to hear. Nothing imports this before it is asked for."""

@@ -1,0 +1,194 @@
+"""A call against what the database holds of it: on the call itself, and in the case record. Both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Table, delete, text, update
+
+from callflow.clock import SimulatedClock
+from callflow.playback import Verdict, against_records, verify_all, verify_call
+from models.database import Database
+from models.tables import (
+    call_events,
+    callbacks,
+    calls,
+    contact_slips,
+    living_report_links,
+    negotiation_records,
+    off_scripts,
+    promises,
+    signals,
+    slip_reasons,
+    suppressions,
+    ward_tasks,
+)
+from tests.integration.test_calls import PROMISED, VERIFIED, whole
+from tests.world import MUNICIPALITY, TestCase, World, add_case, build
+
+HARD = [
+    *VERIFIED,
+    ("signal", {"signal.reason": "仕事・収入"}),
+    ("hardship", {}),
+    ("goes_on", {}),
+    ("goes_on", {}),
+    ("staff", {}),
+    ("told", {"consultation.at": "2026-12-02 10:00"}),
+    ("done", {}),
+    ("done", {}),
+]
+CALLBACK = [
+    *VERIFIED[:-1],
+    ("no", {}),
+    ("told", {"callback.at": "2026-12-01 14:00"}),
+    ("this_number", {}),
+    ("done", {}),
+]
+REISSUED = [*PROMISED[:-2], ("none", {}), ("goes_on", {}), ("yes", {}), ("done", {})]
+WRITTEN = [*VERIFIED, ("no_phone", {}), ("done", {}), ("done", {})]
+PROTECTED = [("yes", {}), ("dv", {}), ("done", {})]
+OFF = [*VERIFIED, ("off_script", {"off_script.reason": "（模擬）"}), ("done", {}), ("done", {})]
+
+
+@pytest.fixture
+def world(database: Database, clock: SimulatedClock) -> World:
+    return build(database, clock)
+
+
+@pytest.fixture
+def case(world: World) -> TestCase:
+    with world.database.write() as conn:
+        return add_case(conn)
+
+
+def judged(conn: Connection, world: World, call_id: int) -> Verdict:
+    (verdict,) = against_records(conn, MUNICIPALITY, [verify_call(conn, world.shelf, MUNICIPALITY, call_id)])
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "label"),
+    [
+        ("party", "spouse", "相手"),
+        ("operator_id", 2, "担当者"),
+        ("number_id", None, "番号"),
+        ("direction", "inbound", "向き"),
+        ("attempt_ref", "0" * 32, "識別子"),
+        ("placed_at", None, "発信時刻"),
+        ("answered_at", None, "応答時刻"),
+        ("closed_at", None, "終了時刻"),
+        ("contact", 0, "数え方"),
+        ("talk_state", "party", "場面"),
+        ("line_state", "answered", "回線"),
+    ],
+)
+def test_a_column_of_the_call_that_its_log_does_not_say_is_named(
+    world: World, case: TestCase, column: str, value: object, label: str
+) -> None:
+    closed = whole(world, case, [*PROMISED, ("done", {})])
+    with world.database.write() as conn:
+        assert judged(conn, world, closed.call_id).proved
+        conn.execute(update(calls).values({column: value}))
+        assert label in judged(conn, world, closed.call_id).fault
+        conn.rollback()
+
+
+@pytest.mark.parametrize(
+    ("steps", "table", "change", "label"),
+    [
+        ([*PROMISED, ("done", {})], promises, {"amount": 1}, "納付約束"),
+        ([*PROMISED, ("done", {})], promises, {"promiser": "spouse"}, "納付約束"),
+        ([*PROMISED, ("done", {})], promises, {"state": "cancelled"}, "納付約束がありません"),
+        ([*PROMISED, ("done", {})], negotiation_records, {"disposition": "RF"}, "交渉経過"),
+        ([*PROMISED, ("done", {})], negotiation_records, {"ack_candidate": False}, "交渉経過"),
+        (REISSUED, ward_tasks, {"kind": "letter"}, "区への依頼"),
+        (HARD, contact_slips, {"urgency": "normal", "text": "x"}, "連絡票"),
+        (HARD, slip_reasons, {"reason": "x"}, "連絡票"),
+        (HARD, living_report_links, {"kind": "withdrawn"}, "生活状況報告書がありません"),
+        (HARD, signals, {"reason": "x"}, "シグナル"),
+        (CALLBACK, callbacks, {"phone": "03-0000-0001"}, "かけ直し"),
+        (OFF, off_scripts, {"reason": "x"}, "台本外"),
+        (WRITTEN, suppressions, {"reason": "DV"}, "架電の停止"),
+        (PROTECTED, suppressions, {"reason": "DC"}, "架電の停止"),
+    ],
+)
+def test_a_record_that_the_call_did_not_make_so_is_named(
+    world: World, case: TestCase, steps: Any, table: Table, change: Mapping[str, object], label: str
+) -> None:
+    closed = whole(world, case, steps)
+    with world.database.write() as conn:
+        assert judged(conn, world, closed.call_id).proved
+        rows = [row for row in conn.execute(table.select()).mappings() if row.get("reason") != "hardship"]
+        assert rows
+        conn.execute(
+            update(table).where(*(each == rows[0][each.name] for each in table.primary_key.columns)).values(change)
+        )
+        assert label in judged(conn, world, closed.call_id).fault
+        conn.rollback()
+
+
+def test_a_lost_record_and_an_added_one_are_named(world: World, case: TestCase) -> None:
+    closed = whole(world, case, HARD)
+    with world.database.write() as conn:
+        conn.execute(delete(signals))
+        assert "シグナルがありません" in judged(conn, world, closed.call_id).fault
+        conn.rollback()
+    with world.database.write() as conn:
+        row = conn.execute(contact_slips.select()).mappings().one()
+        added = {"municipality_id": MUNICIPALITY, "id": 999, "case_id": row["case_id"], "call_id": closed.call_id}
+        conn.execute(ward_tasks.insert().values(**added, kind="form", state="open", created_at=row["raised_at"]))
+        assert "記録にない区への依頼" in judged(conn, world, closed.call_id).fault
+        conn.rollback()
+
+
+def test_a_suppression_that_staff_lifted_was_made_all_the_same(world: World, case: TestCase) -> None:
+    closed = whole(world, case, WRITTEN)
+    with world.database.write() as conn:
+        conn.execute(update(suppressions).values(lifted_at=world.clock.now()))
+        assert judged(conn, world, closed.call_id).proved
+
+
+def test_a_record_moved_to_another_case_is_named(world: World, case: TestCase) -> None:
+    closed = whole(world, case, [*PROMISED, ("done", {})])
+    with world.database.write() as conn:
+        other = add_case(conn, 7)
+        conn.execute(update(negotiation_records).values(case_id=other.case_id))
+        assert "交渉経過" in judged(conn, world, closed.call_id).fault
+        conn.rollback()
+
+
+def test_what_is_not_erased_is_not_passed_by_as_erased(world: World, case: TestCase) -> None:
+    closed = whole(world, case, [*PROMISED, ("done", {})])
+    with world.database.write() as conn:
+        conn.execute(update(call_events).where(call_events.c.seq == 7).values(erased_under="x"))
+        verdict = judged(conn, world, closed.call_id)
+        assert (verdict.seq, verdict.erased, "消去の印" in verdict.fault) == (7, "", True)
+        conn.rollback()
+
+
+@pytest.mark.parametrize("column", ["call_events.at", "calls.opened_at", "promises.due_on"])
+def test_a_day_that_cannot_be_read_is_of_one_call_alone(world: World, case: TestCase, column: str) -> None:
+    if not world.database.is_sqlite:
+        pytest.skip("PostgreSQL takes no such value")
+    spoilt, kept = (whole(world, case, steps) for steps in ([*PROMISED, ("done", {})], [("hang_up", {})]))
+    table, name = column.split(".")
+    key = "id" if table == "calls" else "call_id"
+    with world.database.write() as conn:
+        conn.execute(text(f"UPDATE {table} SET {name} = '2026-13-99' WHERE {key} = {spoilt.call_id}"))
+        told = against_records(conn, MUNICIPALITY, verify_all(conn, world.shelf, MUNICIPALITY))
+        verdicts = {each.call_id: each for each in told}
+        assert "読めない値" in verdicts[spoilt.call_id].fault
+        assert verdicts[kept.call_id].proved
+        conn.rollback()
+
+
+def test_a_call_whose_whole_log_is_gone_is_named(world: World, case: TestCase) -> None:
+    kept, emptied = (whole(world, case, [("hang_up", {})]) for _ in range(2))
+    with world.database.write() as conn:
+        conn.execute(delete(call_events).where(call_events.c.call_id == emptied.call_id))
+        verdicts = {each.call_id: each for each in verify_all(conn, world.shelf, MUNICIPALITY)}
+        assert verdicts[kept.call_id].proved
+        assert verdicts[emptied.call_id].fault == "記録がありません"
+        conn.rollback()

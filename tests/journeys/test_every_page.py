@@ -1,0 +1,101 @@
+"""Every page of every role as a browser draws it: axe-core finds nothing in light and dark, and no page is too wide.
+
+The pages are those of the route table over a room with a call behind it, so new pages join by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from callflow.console.pages.scripts.editions import PROVER
+from callflow.console.routes import table
+from callflow.console.site import Site
+from tests.journeys.conftest import findings
+from tests.web.conftest import LOGINS
+from tests.web.desktop import Desk
+from tests.web.test_canary import MOMENTS, people  # noqa: F401  fixture
+from tests.web.test_script_pages import NEW, OLD, files, form_of
+from tests.world import World
+
+NO_PAGES = re.compile(r"^/(live|metrics|health.*|locked|login)$|/now$|\.(svg|csv|pdf|json)$")
+NAMED = {
+    "/reports/{name}": [f"/reports/{name}" for name in ("outcomes", "daily", "bands", "promises", "c1")],
+    "/review/{id}": ["/review/2"],
+    "/scripts/{name}": ["/scripts/nhi-premium"],
+    "/scripts/{name}/{version}": ["/scripts/nhi-premium/1"],
+}
+"""What is named otherwise than by the number 1."""
+PATHS = [
+    path
+    for route in table().routes
+    if route.method == "GET"
+    for path in NAMED.get(route.path, [re.sub(r"\{[^}]+\}", "1", route.path)])
+    if not NO_PAGES.search(path)
+]
+ELSEWHERE = {
+    "/": "leads on",
+    "/login/code": "leads on without a login under way",
+    "/login/oidc": "no provider",
+    "/login/oidc/back": "no provider",
+    "/wall": "opened by its token",
+    "/training/desk": "leads on without a practice",
+    "/training/result": "leads on without a practice",
+    "/campaigns/1/cases": "the room's campaign has no plan",
+    "/import/1": "nobody uploaded",
+    "/calls/1/recordings/1": "nothing was recorded",
+    "/retention/certificates/1": "nothing was erased",
+    "/retention/certificates/1/pdf": "nothing was erased",
+}
+"""What is nobody's page in the room, and why."""
+pytestmark = pytest.mark.timeout(900)  # staff have some forty pages, each drawn twice
+ROWS = "Math.round(document.querySelector('header.top').offsetHeight / 42)"
+WIDE = "document.documentElement.scrollWidth > innerWidth"
+
+
+@pytest.fixture
+def room(people: World, site: Site, logged_in, monkeypatch: pytest.MonkeyPatch) -> World:  # type: ignore[no-untyped-def]  # noqa: F811
+    """One call through hardship to its end, with its slip and report, one of unknown fate, a draft of the script."""
+    monkeypatch.setattr(PROVER, "report", lambda _stored, wait: None)  # it is under way
+    desk = Desk(logged_in("operator"))
+    desk.press("Enter")
+    for _, keys, typed in MOMENTS:
+        if typed:
+            desk.type(**typed)
+        desk.play(*keys)
+    desk.press("Enter")
+    people.calls.line(2, "unknown", cause="制限時間を過ぎました")
+    changed = {name: text.replace(OLD, NEW) for name, text in files(site).items()}
+    logged_in("supervisor").submit("/script-drafts/new", **form_of(changed, note="言い方を丁寧に"))
+    people.clock.advance(timedelta(minutes=1))
+    return people
+
+
+def test_every_path_is_a_page_of_somebody_or_has_its_reason(room, logged_in) -> None:  # type: ignore[no-untyped-def]
+    roles = [logged_in(role) for role in sorted(LOGINS)]
+    nobodys = {path for path in PATHS if not any(role.get(path).status_code == 200 for role in roles)}
+    assert nobodys == set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("role", sorted(LOGINS))
+def test_axe_finds_nothing_on_any_page_in_light_and_dark(room, logged_in_page, server: str, role: str) -> None:  # type: ignore[no-untyped-def]
+    tab, wrong, seen = logged_in_page(role), [], 0
+    for path in sorted(PATHS):
+        answer = tab.goto(server + path, wait_until="domcontentloaded")
+        if answer.status == 403 and seen:
+            continue  # the page of a refusal is the same everywhere
+        seen += answer.status == 200
+        wrong += [f"{path}: too wide"] if tab.evaluate(WIDE) else []
+        tab.emulate_media(color_scheme="light")
+        wrong += [f"{path}: {finding}" for finding in findings(tab)]
+        tab.emulate_media(color_scheme="dark")
+        wrong += [f"{path} in the dark: {finding}" for finding in findings(tab, "color-contrast")]
+    assert wrong == []
+    assert seen >= 3
+    tab.goto(f"{server}/home")
+    for language in ("English", "日本語"):  # in Japanese, then in English
+        assert tab.evaluate(ROWS) == 1
+        tab.click(f"header button:text('{language}')")
+        tab.goto(f"{server}/home")
