@@ -169,6 +169,7 @@ def work(page, server: str) -> None:  # type: ignore[no-untyped-def]
     press("i", till="どなたからの電話ですか")
     page.keyboard.type("03-6659-0002")
     press("Enter", till="この方の通話を始める")
+    page.wait_for_timeout(3000)  # so long until a browser notes what a form had sent
     press("Backspace", till="お名前のカナ")
     page.keyboard.press("Escape")
     press("Backspace", till="電話をかける")

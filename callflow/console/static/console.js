@@ -3,6 +3,10 @@
 // A part: <div data-hx-get="/board/tiles" data-hx-trigger="changed from:body" data-hx-swap="outerHTML">.
 "use strict";
 
+// A page that answered a form stands in the browser's history with what was typed, and the history is on the disk. It
+// takes the address of the page that held the form; loading it again then sends nothing twice either.
+if ("posted" in document.body.dataset) history.replaceState(null, "", document.referrer || "/");
+
 addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector(".more[open]");
   if (!open) return;
