@@ -80,7 +80,8 @@ class Config(Section):
     @property
     def desks(self) -> Mapping[str, str]:
         """Each operator's receiver by login, where the telephone calls operators first."""
-        return self.asterisk.desks if self.telephony.phone == "asterisk" else self.twilio.desks
+        by_phone = {"asterisk": self.asterisk.desks, "relay": self.relay.desks}
+        return by_phone.get(self.telephony.phone, self.twilio.desks)
 
     @model_validator(mode="after")
     def _evidence_outlives_the_claim(self) -> Config:

@@ -185,13 +185,16 @@ class Recordings(Section):
 
 
 class Relay(Section):
-    """The way to the relay that dials for us (docs/telephony.md); its own file is on its own machine."""
+    """The way to the relay that dials for us (docs/telephony.md); its own file is on its own machine. `desks`: each
+    operator's receiver by login, under the name that the relay knows it by.
+    """
 
     url: str = Field(default="", pattern=r"^(https?://[^/\s?#]+)?$")
     key_variable: str = Field(default="CALLFLOW_RELAY_KEY", pattern=r"^[A-Z][A-Z0-9_]*$")
     key_file: Path | None = None
     ca_file: Path | None = None
     order_seconds: int = Field(default=20, ge=5, le=120)
+    desks: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,40}$")]] = {}
 
 
 class Oidc(Section):

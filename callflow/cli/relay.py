@@ -40,7 +40,7 @@ def serve(
     from callflow.telephony.relay.app import create_app  # noqa: PLC0415
     from callflow.telephony.relay.exchange import Exchange  # noqa: PLC0415
     from callflow.telephony.relay.journal import Journal  # noqa: PLC0415
-    from callflow.telephony.relay.relay import Caps, Relay  # noqa: PLC0415
+    from callflow.telephony.relay.relay import Limits, Relay  # noqa: PLC0415
     from callflow.telephony.twilio.phone import TwilioPhone  # noqa: PLC0415  its library is slow to load
     from callflow.telephony.twilio.settings import account_of  # noqa: PLC0415
     from callflow.telephony.twilio.webhooks import TwilioReceiver  # noqa: PLC0415
@@ -55,8 +55,8 @@ def serve(
     clock, account = SystemClock(), account_of(given.twilio)
     keys = settings.read_keys(given.key_variable, given.key_file, "")
     phone = TwilioPhone(account, clock)
-    caps = Caps(given.calls_per_minute, given.calls_per_day)
-    relay = Relay(phone, Journal(given.journal, clock), clock, caps, __version__)
+    limits = Limits(given.calls_per_minute, given.calls_per_day, given.ring_seconds, given.call_seconds)
+    relay = Relay(phone, Journal(given.journal, clock), clock, limits, __version__, given.twilio.desks)
     configure()
     typer.echo(f"{given.host}:{given.port} で待ち受けます。記録: {given.journal}（終えるには Ctrl+C）", err=True)
     uvicorn.run(
@@ -122,15 +122,30 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     例: callflow relay check
     """
-    from callflow.telephony.relay.phone import RelayPhone  # noqa: PLC0415
+    from callflow.telephony.relay.phone import RelayPhone, why_limits_differ  # noqa: PLC0415
     from callflow.telephony.relay.settings import line_of  # noqa: PLC0415
 
     here: Context = ctx.obj
     reply = RelayPhone(line_of(here.config), here.clock).hello()
     off = (reply.time - here.clock.now()).total_seconds()
     head = f"{reply.head[0]}:{reply.head[1]}"
-    lines = [f"中継は答えました。時計の差 {off:+.1f} 秒", f"記録の末尾（控えて audit --head で照合できます）: {head}"]
-    say(lines, {"clock_difference_s": round(off, 1), "head": head}, as_json=as_json)
+    lines = [
+        f"中継は答えました。時計の差 {off:+.1f} 秒",
+        f"呼出 {reply.ring_s} 秒、通話 {reply.limit_s} 秒まで",
+        f"記録の末尾（控えて audit --head で照合できます）: {head}",
+    ]
+    data = {
+        "clock_difference_s": round(off, 1),
+        "ring_seconds": reply.ring_s,
+        "call_seconds": reply.limit_s,
+        "head": head,
+    }
+    say(lines, data, as_json=as_json)
+    for claim_type in here.config.claim_types:
+        policy = here.config.policy_for(claim_type)
+        limits = (reply.ring_s, reply.limit_s)
+        if differs := why_limits_differ(limits, policy.ring_seconds, policy.call_limit_minutes * 60):
+            raise CallflowError(f"{claim_type}: {differs}")
 
 
 @app.command()

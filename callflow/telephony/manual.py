@@ -19,6 +19,7 @@ from callflow.telephony.port import (
     Placed,
     PlacementRefusedError,
     Trace,
+    must_be_in_time,
 )
 
 TOLD_BY_KEY: dict[str, LineEventKind] = {
@@ -70,6 +71,7 @@ class ManualPhone:
         *,
         desk: str = "",  # noqa: ARG002  whoever sees the number has the receiver
         may_record: bool = False,  # noqa: ARG002  nothing is recorded
+        deadline: datetime | None = None,
     ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
@@ -78,6 +80,7 @@ class ManualPhone:
             if attempt_ref in self._known:
                 raise ValueError("this attempt was placed before")
             now, provider_ref = self._clock.now(), _PREFIX + attempt_ref
+            must_be_in_time(now, deadline)
             self._shown[attempt_ref] = ToDial(attempt_ref, e164, ring_limit_s, call_limit_s, now)
             self._happened(attempt_ref, LineEvent("placed", now, provider_ref))
             return Placed(provider_ref)

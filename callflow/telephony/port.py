@@ -104,6 +104,19 @@ class DeskAbsentError(PhoneBusyError):
         self.mend = "電話をつないでから、もう一度発信してください"
 
 
+class TooLateError(PhoneBusyError):
+    """Nothing was dialled: the deadline had passed before the resident's telephone could be asked to ring."""
+
+    def __init__(self) -> None:
+        super().__init__("期限を過ぎた発信の指図なので、かけていません")
+
+
+def must_be_in_time(now: datetime, deadline: datetime | None) -> None:
+    """The last thing that a telephone asks itself before it dials. Raises TooLateError."""
+    if deadline is not None and now >= deadline:
+        raise TooLateError
+
+
 class PhoneUnavailableError(TryLaterError):
     """The telephone gave no answer to a question or to `hang_up`; asking again is safe."""
 
@@ -134,10 +147,12 @@ class Phone(Protocol):
         *,
         desk: str = "",
         may_record: bool = False,
+        deadline: datetime | None = None,
     ) -> Placed:
         """Dials `e164`. It stops ringing after `ring_limit_s` and is cut after `call_limit_s` (seconds) where the
         telephone can do so. A number outside `callflow.telephony.allowed` is refused before anything is dialled.
-        `may_record`: the call's script tells the resident that it is recorded; without it nothing is.
+        `may_record`: the call's script tells the resident that it is recorded; without it nothing is. From
+        `deadline` on nothing is dialled, however long the preparations took.
 
         Raises PlacementRefusedError and PhoneBusyError (nothing was dialled), PlacementUnknownError (it may have been).
         """

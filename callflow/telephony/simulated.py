@@ -26,6 +26,7 @@ from callflow.telephony.port import (
     PlacementRefusedError,
     PlacementUnknownError,
     Trace,
+    must_be_in_time,
 )
 
 Operation = Literal["place", "hang_up", "fetch", "list", "poll"]
@@ -130,6 +131,7 @@ class SimulatedPhone:
         *,
         desk: str = "",  # noqa: ARG002  nobody needs a receiver
         may_record: bool = False,  # noqa: ARG002  nothing is recorded
+        deadline: datetime | None = None,
     ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
@@ -137,6 +139,7 @@ class SimulatedPhone:
         with self._lock:
             if attempt_ref in self._by_attempt:
                 raise ValueError("this attempt was placed before")
+            must_be_in_time(self._clock.now(), deadline)
             fault = self._fault("place")
             _refuse(fault)
             if fault is not None and fault not in _AFTER:

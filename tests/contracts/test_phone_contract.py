@@ -13,11 +13,11 @@ import pytest
 from callflow.clock import SimulatedClock
 from callflow.line import LineEventKind, Moved, move
 from callflow.telephony.manual import ManualPhone
-from callflow.telephony.port import HUNG_UP, Phone, PhoneEvent, PlacementRefusedError
+from callflow.telephony.port import HUNG_UP, Phone, PhoneEvent, PlacementRefusedError, TooLateError
 from callflow.telephony.relay.exchange import Exchange
 from callflow.telephony.relay.journal import Journal
 from callflow.telephony.relay.phone import RelayPhone
-from callflow.telephony.relay.relay import Caps, Relay
+from callflow.telephony.relay.relay import Limits, Relay
 from callflow.telephony.relay.settings import Line
 from callflow.telephony.relay.wire import SEAL, Keys
 from callflow.telephony.simulated import Happening, SimulatedPhone
@@ -136,7 +136,7 @@ def relay(peer: TwilioPeer, clock: SimulatedClock, file: Path) -> Bench:
     """The closed side's telephone; beyond the relay is Twilio."""
     far = twilio(peer, clock)
     keys = Keys((b"k" * 40,))
-    exchange = Exchange(Relay(far.phone, Journal(file, clock), clock, Caps(60, 60), "1.0"), keys, clock)
+    exchange = Exchange(Relay(far.phone, Journal(file, clock), clock, Limits(60, 60), "1.0"), keys, clock)
 
     def carry(request: httpx.Request) -> httpx.Response:
         answered = exchange.read(request.headers[SEAL], request.content)
@@ -261,6 +261,14 @@ def test_a_number_outside_the_list_is_never_dialled(bench: Bench, number: str) -
     assert number not in str(refused.value) or not number
     assert bench.phone.fetch(ATTEMPT) == ()
     assert bench.heard() == []
+
+
+def test_from_its_deadline_on_nothing_is_dialled(bench: Bench) -> None:
+    with pytest.raises(TooLateError):
+        bench.phone.place(ATTEMPT, NUMBER, RING, LIMIT, desk=bench.desk(ATTEMPT), deadline=bench.clock.now())
+    assert (bench.phone.fetch(ATTEMPT), bench.heard()) == ((), [])
+    soon = bench.clock.now() + timedelta(seconds=1)
+    bench.phone.place("a2", NUMBER, RING, LIMIT, desk=bench.desk("a2"), deadline=soon)
 
 
 def test_calls_do_not_disturb_each_other(bench: Bench) -> None:

@@ -18,7 +18,7 @@ from callflow.cli.main import run
 from callflow.clock import SimulatedClock
 from callflow.config import load
 from callflow.console.site import Site
-from callflow.errors import ConfigError
+from callflow.errors import ConfigError, RefusedError
 from callflow.telephony.port import (
     AttendedPhone,
     DeskEvent,
@@ -35,7 +35,7 @@ from callflow.telephony.relay.audit import audit, told
 from callflow.telephony.relay.exchange import Exchange
 from callflow.telephony.relay.journal import FORMS, BrokenError, Journal, read
 from callflow.telephony.relay.phone import RelayPhone
-from callflow.telephony.relay.relay import Caps, Relay
+from callflow.telephony.relay.relay import Limits, Relay
 from callflow.telephony.relay.settings import Line, host_of, read_keys
 from callflow.telephony.relay.wire import SEAL, Keys, seal
 from callflow.telephony.simulated import Fault, Happening, SimulatedPhone
@@ -47,14 +47,14 @@ from tests.peers.twilio_peer import HOOKS_AT, RECEIVER, SID, TwilioPeer, signed
 NUMBER, ATTEMPT = "+81366590001", "a1"
 ROOT = Path(__file__).parents[2]
 KEYS = Keys((b"k" * 40,))
-CAPS = Caps(60, 1_000)
+LIMITS = Limits(60, 1_000)
 
 
 class Wire:
     """The line between both sides, with its faults: what is sent can be lost, held, and delivered again."""
 
-    def __init__(self, path: Path, clock: SimulatedClock, phone: Phone | None = None, caps: Caps = CAPS) -> None:
-        self.path, self.clock, self.caps = path, clock, caps
+    def __init__(self, path: Path, clock: SimulatedClock, phone: Phone | None = None, limits: Limits = LIMITS) -> None:
+        self.path, self.clock, self.limits = path, clock, limits
         self.far = phone or SimulatedPhone(clock, lambda *_: [Happening(timedelta(seconds=5), "answered")])
         self.fault = ""
         self.sent: list[tuple[str, bytes]] = []
@@ -71,7 +71,7 @@ class Wire:
         if hasattr(self, "journal"):
             self.journal.close()
         self.journal = Journal(self.path, self.clock)
-        self.exchange = Exchange(Relay(self.far, self.journal, self.clock, self.caps, "1.0"), KEYS, self.clock)
+        self.exchange = Exchange(Relay(self.far, self.journal, self.clock, self.limits, "1.0"), KEYS, self.clock)
 
     def deliver(self, index: int) -> dict[str, object]:
         answered = self.exchange.read(*self.sent[index])
@@ -178,7 +178,7 @@ def test_only_what_is_sealed_by_the_key_is_heard(wire: Wire) -> None:
         (seal("from the relay", body, KEYS), body), (seal("to the relay", body, old), body),
     ):  # fmt: skip
         assert wire.exchange.read(seal_, text).status == 403
-    for text in (b"", b"{}", body[:-9], body.replace(b'"record":false', b'"record":false,"name":"x"')):
+    for text in (b"", b"{}", body[:-9], body.replace(b'"attempt"', b'"name":"x","attempt"')):
         assert wire.exchange.read(seal("to the relay", text, KEYS), text).status == 400
     fresh = body.replace(b'"seq":2', b'"seq":9').replace(b'"a1"', b'"a2"')
     wire.exchange.keys = Keys((*KEYS.secrets, *old.secrets))  # while a key is exchanged both are good
@@ -220,7 +220,7 @@ def test_after_a_crash_an_order_without_a_fate_is_asked_about_and_never_dialled_
 
 
 def test_caps_hold_whoever_has_the_key(tmp_path: Path, clock: SimulatedClock) -> None:
-    wire = Wire(tmp_path / "relay.jsonl", clock, caps=Caps(2, 3))
+    wire = Wire(tmp_path / "relay.jsonl", clock, limits=Limits(2, 3))
     place(wire.near, "a1")
     place(wire.near, "a2")
     with pytest.raises(PhoneBusyError):
@@ -231,6 +231,26 @@ def test_caps_hold_whoever_has_the_key(tmp_path: Path, clock: SimulatedClock) ->
     with pytest.raises(PhoneBusyError):
         place(wire.near, "a5")
     assert wire.dialled() == 3
+
+
+def test_of_a_call_the_relay_is_told_the_attempt_the_number_and_the_deadline_alone(wire: Wire) -> None:
+    place(wire.near, desk="desk7")
+    asked = [json.loads(body)["ask"] for _, body in wire.sent]
+    seat, order = asked[-2:]
+    assert order.keys() == {"ask", "attempt", "number", "deadline"}
+    assert [NUMBER in json.dumps(each) for each in asked] == [False] * (len(asked) - 1) + [True]
+    assert seat == {"ask": "seat", "attempt": ATTEMPT, "desk": "desk7"}
+    (line,) = [each for each in read(wire.path) if each.what == "order"]
+    assert line.fields.keys() == {"attempt", "number", "deadline"}
+    assert [each.what for each in read(wire.path) if NUMBER in str(each.fields)] == ["order"]
+
+
+def test_a_relay_that_rings_otherwise_than_the_policy_says_is_not_used(tmp_path: Path, clock: SimulatedClock) -> None:
+    for limits in (replace(LIMITS, ring_s=45), replace(LIMITS, ring_s=20), replace(LIMITS, call_s=7200)):
+        wire = Wire(tmp_path / f"{limits.ring_s}-{limits.call_s}.jsonl", clock, limits=limits)
+        with pytest.raises(PhoneBusyError, match="規則は"):
+            place(wire.near)
+        assert (wire.lines(), wire.dialled()) == (["start"], 0)
 
 
 def test_the_far_telephones_refusals_come_through(wire: Wire) -> None:
@@ -301,10 +321,10 @@ def test_whatever_is_changed_in_the_file_is_found(wire: Wire) -> None:
 
 def test_the_audit_names_what_must_never_be(tmp_path: Path, clock: SimulatedClock) -> None:
     journal = Journal(tmp_path / "relay.jsonl", clock)
-    order = {"number": NUMBER, "desk": "", "ring_s": "30", "limit_s": "60", "record": "no"}
+    order = {"number": NUMBER}
     good, late = "2026-11-24T02:00:00.000000Z", "2026-11-24T01:00:00.000000Z"
     happened = {"ref": "", "kind": "answered", "told": good, "cause": ""}
-    journal.write("start", version="1.0")
+    journal.write("start", version="1.0", ring_s="30", limit_s="3600")
     journal.write("order", attempt="a1", deadline=good, **order)
     journal.write("order", attempt="a1", deadline=good, **order)
     journal.write("order", attempt="a2", deadline=late, **order)
@@ -360,13 +380,15 @@ def test_calls_receivers_and_callbacks_pass_through_its_web_application(
     peer: TwilioPeer, tmp_path: Path, clock: SimulatedClock
 ) -> None:
     far, receiver = TwilioPhone(peer.account(), clock), TwilioReceiver(peer.account(), clock)
-    exchange = Exchange(Relay(far, Journal(tmp_path / "r.jsonl", clock), clock, CAPS, "1.0"), KEYS, clock)
+    exchange = Exchange(
+        Relay(far, Journal(tmp_path / "r.jsonl", clock), clock, LIMITS, "1.0", {"seat7": RECEIVER}), KEYS, clock
+    )
     web = TestClient(create_app(exchange, Hook(receiver, far)))
     near = RelayPhone(replace(Line("http://testserver", KEYS), poll_every=timedelta(0)), clock, web)
     assert isinstance(near, AttendedPhone)
     assert isinstance(near, ListeningPhone)
 
-    near.call_desk("desk7", RECEIVER)
+    near.call_desk("desk7", "seat7")
     fields = {"AccountSid": SID, "CallSid": "CA" + "9" * 32, "CallStatus": "in-progress"}
     there = signed(f"{HOOKS_AT}/hooks/twilio/desk/desk7", fields)
     strange = signed(f"{HOOKS_AT}/hooks/twilio/desk/other", fields)
@@ -383,7 +405,7 @@ def test_calls_receivers_and_callbacks_pass_through_its_web_application(
     assert [each.event.kind for each in near.poll()] == ["placed", "answered"]
     near.hold("desk7", ref, on=True)
     near.hold("desk7", ref, on=False)
-    near.bring_in("desk7", RECEIVER)
+    near.bring_in("desk7", "seat7")
     near.hand_over("desk7")
     near.hang_up(ref)
     near.hang_up_desk("desk7")
@@ -391,6 +413,34 @@ def test_calls_receivers_and_callbacks_pass_through_its_web_application(
     assert web.get("/exchange").status_code == 405
     assert web.get("/").status_code == 404
     assert audit(read(tmp_path / "r.jsonl")).faults == []
+
+
+def test_a_deadline_that_passes_while_the_far_telephone_prepares_dials_nobody(
+    peer: TwilioPeer, tmp_path: Path, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.take_receiver("desk7")
+    wire = Wire(tmp_path / "relay.jsonl", clock, TwilioPhone(peer.account(), clock))
+    answer = peer.answer
+
+    def slow(method: str, target: str, body: str) -> tuple[int, object]:
+        if "/Conferences.json" in target:
+            clock.advance(timedelta(seconds=21))
+        return answer(method, target, body)
+
+    monkeypatch.setattr(peer, "answer", slow)
+    with pytest.raises(PhoneBusyError, match="期限"):
+        place(wire.near, desk="desk7")
+    assert wire.lines() == ["start", "seat", "order", "expired"]
+    assert [call for call in peer.calls.values() if call.to == NUMBER] == []
+    assert wire.near.fetch(ATTEMPT) == ()
+    assert audit(read(wire.path)).faults == []
+
+
+def test_an_operator_whom_the_relay_does_not_know_is_not_rung(peer: TwilioPeer, tmp_path: Path) -> None:
+    wire = Wire(tmp_path / "relay.jsonl", SimulatedClock(peer.clock.now()), TwilioPhone(peer.account(), peer.clock))
+    with pytest.raises(RefusedError, match="seat9"):
+        wire.near.call_desk("desk7", "seat9")
+    assert wire.lines() == ["start"]
 
 
 def test_a_lost_line_stands_above_every_page(wire: Wire) -> None:

@@ -33,6 +33,7 @@ from callflow.telephony.port import (
     PlacementRefusedError,
     PlacementUnknownError,
     Trace,
+    must_be_in_time,
 )
 
 LONGEST_CALL_S: Final = 4 * 3600
@@ -82,6 +83,7 @@ class AsteriskPhone:
         *,
         desk: str = "",
         may_record: bool = False,  # noqa: ARG002  nothing is recorded
+        deadline: datetime | None = None,
     ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
@@ -91,6 +93,7 @@ class AsteriskPhone:
         try:
             self._must_hear()
             self._rooms.make_ready(desk)
+            must_be_in_time(self._clock.now(), deadline)
             self._originate(
                 channel,
                 self._pbx.endpoint(e164),

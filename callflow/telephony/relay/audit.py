@@ -12,9 +12,10 @@ from callflow.telephony.relay.book import NEVER_DIALLED
 from callflow.telephony.relay.journal import Line, instant_of
 
 WORDS: Final[dict[str, str]] = {
-    "start": "中継が動き始めた（版 {version}）",
+    "start": "中継が動き始めた（版 {version}、呼出 {ring_s} 秒・通話 {limit_s} 秒まで）",
     "mended": "書きかけで途切れた最後の行を切り取った（{bytes} バイト）",
-    "order": "発信の指図 {attempt}: {number} へ、期限 {deadline}、呼出 {ring_s} 秒・通話 {limit_s} 秒、録音 {record}",
+    "seat": "発信 {attempt} は席 {desk} の担当者が話す",
+    "order": "発信の指図 {attempt}: {number} へ、期限 {deadline}",
     "placed": "電話が受け付けた {attempt}（{ref}）",
     "refused": "電話が断った {attempt}（{disposition}）。かけていない",
     "busy": "電話が受けなかった {attempt}。かけていない",
@@ -25,11 +26,11 @@ WORDS: Final[dict[str, str]] = {
     "void": "指図のないまま問われた {attempt}。この後の指図は受けない",
     "happened": "{attempt} の回線: {kind}（{cause}、{told}）",
     "hang_up": "切断の指図 {attempt}（{ref}）",
-    "call_desk": "担当者の電話 {address} を呼ぶ指図（席 {desk}）",
+    "call_desk": "担当者の電話 {receiver} を呼ぶ指図（席 {desk}）",
     "desk": "席 {desk} の電話: {state}（{told}）",
     "hang_up_desk": "席 {desk} の電話を切る指図",
     "hold": "席 {desk} の保留（{ref}、{on}）",
-    "bring_in": "席 {desk} に責任者の電話 {address} を呼ぶ指図",
+    "bring_in": "席 {desk} に責任者の電話 {receiver} を呼ぶ指図",
     "hand_over": "席 {desk} の通話を責任者に渡す指図",
 }
 
@@ -66,7 +67,7 @@ def audit(lines: Iterable[Line]) -> Audit:
         found.counts[line.what] += 1
         found.faults += [Fault(line.number, ja) for ja in _faults(line, found)]
         attempt = line.fields.get("attempt")
-        if attempt and line.what != "hang_up":
+        if attempt and line.what not in ("seat", "hang_up"):
             found.orders[attempt] = line.what
     return found
 

@@ -30,10 +30,11 @@ class Order:
 
 @dataclass(slots=True)
 class Book:
-    """All orders, the receivers that were called, and the newest events."""
+    """All orders, who waits for those that are still to come, the receivers that were called, and the newest events."""
 
     orders: dict[str, Order] = field(default_factory=dict)
     by_ref: dict[str, str] = field(default_factory=dict)
+    seats: dict[str, str] = field(default_factory=dict)
     desks: set[str] = field(default_factory=set)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
     placed_at: deque[datetime] = field(default_factory=deque)
@@ -41,7 +42,10 @@ class Book:
     def take(self, line: Line) -> None:
         """One more line."""
         given, attempt = line.fields, line.fields.get("attempt", "")
-        if line.what == "order":
+        if line.what == "seat":
+            self.seats[attempt] = given["desk"]
+        elif line.what == "order":
+            self.seats.pop(attempt, None)
             self.orders[attempt] = Order(attempt, line.at, number=given["number"])
             self.placed_at.append(line.at)
         elif line.what in _OUTCOMES:

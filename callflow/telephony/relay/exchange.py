@@ -63,7 +63,14 @@ class Exchange:
         events = self.relay.news(message.after) if status == 200 else []
         relay = self.relay
         reply = Reply(
-            nonce=message.nonce, time=self.clock.now(), file=relay.file, head=relay.head, answer=answer, events=events
+            nonce=message.nonce,
+            time=self.clock.now(),
+            file=relay.file,
+            head=relay.head,
+            ring_s=relay.limits.ring_s,
+            limit_s=relay.limits.call_s,
+            answer=answer,
+            events=events,
         )
         body = reply.model_dump_json().encode()
         return Answered(status, body, seal("from the relay", body, self.keys))

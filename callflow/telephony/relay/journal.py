@@ -26,18 +26,15 @@ FIRST: Final = "0" * 64
 _ID = r"[A-Za-z0-9]{1,40}"
 _REF = r"[A-Za-z0-9._:-]{1,64}"
 _NUMBER = r"\+[0-9]{7,15}"
-_ADDRESS = rf"({_NUMBER}|client:[A-Za-z0-9_-]{{1,64}})"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 _COUNT = r"[0-9]{1,9}"
 _FLAG = r"yes|no"
 
 FORMS: Final[Mapping[str, Mapping[str, str]]] = {
-    "start": {"version": r"[0-9.]{1,20}"},
+    "start": {"version": r"[0-9.]{1,20}", "ring_s": _COUNT, "limit_s": _COUNT},
     "mended": {"bytes": _COUNT},
-    "order": {
-        "attempt": _ID, "number": _NUMBER, "deadline": _TIME, "desk": rf"({_ID})?", "ring_s": _COUNT,
-        "limit_s": _COUNT, "record": _FLAG,
-    },
+    "seat": {"attempt": _ID, "desk": _ID},
+    "order": {"attempt": _ID, "number": _NUMBER, "deadline": _TIME},
     "placed": {"attempt": _ID, "ref": _REF},
     "refused": {"attempt": _ID, "disposition": r"[A-Z0-9]{2,4}"},
     "busy": {"attempt": _ID},
@@ -50,11 +47,11 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
         "attempt": _ID, "ref": rf"({_REF})?", "kind": r"[a-z_]{1,20}", "told": _TIME, "cause": r"[A-Za-z0-9_-]{0,40}",
     },
     "hang_up": {"attempt": _ID, "ref": _REF},
-    "call_desk": {"desk": _ID, "address": _ADDRESS},
+    "call_desk": {"desk": _ID, "receiver": _ID},
     "desk": {"desk": _ID, "state": r"there|gone", "told": _TIME},
     "hang_up_desk": {"desk": _ID},
     "hold": {"desk": _ID, "ref": _REF, "on": _FLAG},
-    "bring_in": {"desk": _ID, "address": _ADDRESS},
+    "bring_in": {"desk": _ID, "receiver": _ID},
     "hand_over": {"desk": _ID},
 }  # fmt: skip
 """Every kind of line, its fields, and the whole form of each."""

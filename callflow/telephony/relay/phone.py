@@ -33,6 +33,7 @@ from callflow.telephony.port import (
     PlacementRefusedError,
     PlacementUnknownError,
     Trace,
+    must_be_in_time,
 )
 from callflow.telephony.relay.settings import Line
 from callflow.telephony.relay.wire import (
@@ -53,6 +54,7 @@ from callflow.telephony.relay.wire import (
     Hold,
     Message,
     Reply,
+    Seat,
     Since,
     is_sealed,
     seal,
@@ -86,6 +88,7 @@ class RelayPhone:
         self._http = http or httpx.Client(timeout=patience, verify=line.tls(), trust_env=False)
         self._sender, self._seq = secrets.token_hex(16), 0
         self._after = ("", 0)
+        self._limits = (0, 0)
         self._answered_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._trouble = ""
@@ -117,7 +120,8 @@ class RelayPhone:
         call_limit_s: int,
         *,
         desk: str = "",
-        may_record: bool = False,
+        may_record: bool = False,  # noqa: ARG002  the relay records nothing
+        deadline: datetime | None = None,
     ) -> Placed:
         if reason := allowed.why_not(e164):
             raise PlacementRefusedError(reason, disposition="DN")
@@ -129,10 +133,13 @@ class RelayPhone:
                 self._attempts.popitem(last=False)
         try:
             self._require_line()
-            order = Call(
-                attempt=attempt_ref, number=e164, deadline=self._clock.now() + self._line.order_limit, desk=desk,
-                ring_s=ring_limit_s, limit_s=call_limit_s, record=may_record,
-            )  # fmt: skip
+            self._require_limits(ring_limit_s, call_limit_s)
+            if desk:
+                self._seat(attempt_ref, desk)
+            now = self._clock.now()
+            must_be_in_time(now, deadline)
+            latest = now + self._line.order_limit
+            order = Call(attempt=attempt_ref, number=e164, deadline=min(deadline or latest, latest))
             return _placed(self._order(order))
         except (PlacementRefusedError, PhoneBusyError):
             with self._lock:
@@ -166,7 +173,7 @@ class RelayPhone:
             return events
 
     def call_desk(self, desk: str, address: str) -> None:
-        self._act(CallDesk(desk=desk, address=address, deadline=self._clock.now() + self._line.order_limit))
+        self._act(CallDesk(desk=desk, receiver=address, deadline=self._clock.now() + self._line.order_limit))
 
     def hang_up_desk(self, desk: str) -> None:
         self._act(HangUpDesk(desk=desk))
@@ -175,7 +182,7 @@ class RelayPhone:
         self._act(Hold(desk=desk, ref=provider_ref, on=on))
 
     def bring_in(self, desk: str, address: str) -> None:
-        self._act(BringIn(desk=desk, address=address, deadline=self._clock.now() + self._line.order_limit))
+        self._act(BringIn(desk=desk, receiver=address, deadline=self._clock.now() + self._line.order_limit))
 
     def hand_over(self, desk: str) -> None:
         self._act(HandOver(desk=desk))
@@ -187,6 +194,18 @@ class RelayPhone:
             return
         try:
             self.hello()
+        except PhoneUnavailableError as error:
+            raise PhoneBusyError(error.what, pause=PAUSE) from None
+
+    def _require_limits(self, ring_s: int, call_s: int) -> None:
+        """Raises PhoneBusyError if the relay's own settings are not what the policy says of this call."""
+        if differs := why_limits_differ(self._limits, ring_s, call_s):
+            raise PhoneBusyError(differs, pause=PAUSE)
+
+    def _seat(self, attempt: str, desk: str) -> None:
+        """Raises PhoneBusyError, with nothing ordered, if the relay did not hear it."""
+        try:
+            self._act(Seat(attempt=attempt, desk=desk))
         except PhoneUnavailableError as error:
             raise PhoneBusyError(error.what, pause=PAUSE) from None
 
@@ -242,6 +261,7 @@ class RelayPhone:
         finally:
             self._asked_at = self._clock.now()
         self._trouble, self._answered_at = "", self._asked_at
+        self._limits = (reply.ring_s, reply.limit_s)
         self._hear(reply)
         return reply
 
@@ -289,6 +309,15 @@ class RelayPhone:
         elif event.kind in LEADS_TO:
             line = LineEvent(event.kind, event.at, event.ref, event.cause)
             self._waiting.append(PhoneEvent(event.attempt, line))
+
+
+def why_limits_differ(relays: tuple[int, int], ring_s: int, call_s: int) -> str:
+    """Why a relay that rings and lets talk for so many seconds may not dial, in words; empty if it may."""
+    if relays[0] != ring_s:
+        return f"中継の呼出は {relays[0]} 秒、規則は {ring_s} 秒なので、かけていません（ring_seconds）"
+    if relays[1] > call_s:
+        return f"中継の通話は {relays[1]} 秒まで、規則は {call_s} 秒までなので、かけていません（call_seconds）"
+    return ""
 
 
 def _placed(answer: Answer) -> Placed:

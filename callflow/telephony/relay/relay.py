@@ -7,7 +7,7 @@ asked about, never dialled again. What was asked about and never ordered can no 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -26,6 +26,7 @@ from callflow.telephony.port import (
     PhoneUnavailableError,
     PlacementRefusedError,
     PlacementUnknownError,
+    TooLateError,
     Trace,
 )
 from callflow.telephony.relay.book import NEVER_DIALLED, Order, book_of
@@ -45,6 +46,7 @@ from callflow.telephony.relay.wire import (
     HangUpDesk,
     Hello,
     Hold,
+    Seat,
     Since,
 )
 
@@ -61,23 +63,34 @@ _CAPPED: Final = Answer(
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """How many orders the relay takes, whoever has the key."""
+class Limits:
+    """How many orders the relay takes, and how long it lets a telephone ring and a call last (seconds)."""
 
     per_minute: int
     per_day: int
+    ring_s: int = 30
+    call_s: int = 3600
 
 
 class Relay:
-    """One telephone, one file. Safe to share between threads."""
+    """One telephone, one file. Safe to share between threads. `receivers`: the operators' numbers by name."""
 
-    def __init__(self, phone: Phone, journal: Journal, clock: Clock, caps: Caps, version: str) -> None:
-        self._phone, self._journal, self._clock, self._caps = phone, journal, clock, caps
+    def __init__(
+        self,
+        phone: Phone,
+        journal: Journal,
+        clock: Clock,
+        limits: Limits,
+        version: str,
+        receivers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._phone, self._journal, self._clock, self.limits = phone, journal, clock, limits
+        self._receivers = receivers or {}
         self._book = book_of(journal.lines)
         journal.lines.clear()
         self._in_flight: set[str] = set()
         self._lock = Lock()
-        self._note("start", version=version)
+        self._note("start", version=version, ring_s=str(limits.ring_s), limit_s=str(limits.call_s))
 
     @property
     def file(self) -> str:
@@ -95,6 +108,9 @@ class Relay:
                 return _DONE
             case Call():
                 return self._call(ask)
+            case Seat():
+                self._note("seat", attempt=ask.attempt, desk=ask.desk)
+                return _DONE
             case HangUp():
                 return self._hang_up(ask)
             case Fate():
@@ -141,29 +157,29 @@ class Relay:
             if self._is_full(now):
                 self._write("capped", attempt=attempt)
                 return _CAPPED
-            self._write(
-                "order", attempt=attempt, number=order.number, deadline=instant_text(order.deadline), desk=order.desk,
-                ring_s=str(order.ring_s), limit_s=str(order.limit_s), record=_flag(order.record),
-            )  # fmt: skip
+            desk = self._book.seats.get(attempt, "")
+            self._write("order", attempt=attempt, number=order.number, deadline=instant_text(order.deadline))
             self._in_flight.add(attempt)
         try:
-            return self._dial(order)
+            return self._dial(order, desk)
         finally:
             with self._lock:
                 self._in_flight.discard(attempt)
 
     def _is_full(self, now: datetime) -> bool:
-        book, caps = self._book, self._caps
+        book, limits = self._book, self.limits
         return (
-            book.ordered_since(now - timedelta(minutes=1)) >= caps.per_minute
-            or book.ordered_since(now - timedelta(days=1)) >= caps.per_day
+            book.ordered_since(now - timedelta(minutes=1)) >= limits.per_minute
+            or book.ordered_since(now - timedelta(days=1)) >= limits.per_day
         )
 
-    def _dial(self, order: Call) -> Answer:
+    def _dial(self, order: Call, desk: str) -> Answer:
+        ring_s, call_s = self.limits.ring_s, self.limits.call_s
         try:
-            placed = self._phone.place(
-                order.attempt, order.number, order.ring_s, order.limit_s, desk=order.desk, may_record=order.record
-            )
+            placed = self._phone.place(order.attempt, order.number, ring_s, call_s, desk=desk, deadline=order.deadline)
+        except TooLateError:
+            self._note("expired", attempt=order.attempt, deadline=instant_text(order.deadline))
+            return _TOO_LATE
         except PlacementRefusedError as error:
             self._note("refused", attempt=order.attempt, disposition=error.disposition)
             return Answer(result="refused", disposition=error.disposition, what=error.what, mend=error.mend)
@@ -205,9 +221,16 @@ class Relay:
             case CallDesk() | BringIn():
                 if self._clock.now() >= ask.deadline:
                     return _TOO_LATE
-                self._note(ask.ask, desk=ask.desk, address=ask.address)
+                address = self._receivers.get(ask.receiver)
+                if address is None:
+                    return Answer(
+                        result="refused",
+                        what=f"中継は担当者の電話 {ask.receiver} を知りません",
+                        mend="中継の設定の twilio.desks を確かめてください",
+                    )
+                self._note(ask.ask, desk=ask.desk, receiver=ask.receiver)
                 ring = phone.call_desk if isinstance(ask, CallDesk) else phone.bring_in
-                return _doing(lambda: ring(ask.desk, ask.address))
+                return _doing(lambda: ring(ask.desk, address))
             case Hold():
                 self._note("hold", desk=ask.desk, ref=ask.ref, on=_flag(ask.on))
                 return _doing(lambda: phone.hold(ask.desk, ask.ref, on=ask.on))

@@ -43,7 +43,9 @@ class Line:
 
 
 class Host(BaseModel):
-    """The relay's own file. `journal`: its whole life, see `callflow.telephony.relay.journal`."""
+    """The relay's own file. `journal`: its whole life, see `callflow.telephony.relay.journal`. `twilio.desks`: the
+    operators' receivers by the names under which the closed side asks for them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,6 +58,8 @@ class Host(BaseModel):
     key_file: Path | None = None
     calls_per_minute: int = Field(default=60, ge=1, le=10_000)
     calls_per_day: int = Field(default=5_000, ge=1, le=1_000_000)
+    ring_seconds: int = Field(default=30, ge=15, le=600)
+    call_seconds: int = Field(default=3_600, ge=60, le=86_400)
     twilio: Twilio = Twilio()
 
 

@@ -36,7 +36,6 @@ Direction = Literal["to the relay", "from the relay"]
 Opaque = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,40}$")]
 ProviderRef = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 Number = Annotated[str, Field(pattern=r"^\+[0-9]{7,15}$")]
-Address = Annotated[str, Field(pattern=r"^(\+[0-9]{7,15}|client:[A-Za-z0-9_-]{1,64})$")]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -45,16 +44,20 @@ class _Form(BaseModel):
 
 
 class Call(_Form):
-    """An order to call a resident, worth nothing from `deadline` on."""
+    """An order to call a resident, worth nothing from `deadline` on. No other message names a resident's number."""
 
     ask: Literal["call"] = "call"
     attempt: Opaque
     number: Number
     deadline: AwareDatetime
-    desk: Opaque | Literal[""] = ""
-    ring_s: int = Field(ge=1, le=600)
-    limit_s: int = Field(ge=1, le=86_400)
-    record: bool = False
+
+
+class Seat(_Form):
+    """Which receiver an attempt is for, said before its order."""
+
+    ask: Literal["seat"] = "seat"
+    attempt: Opaque
+    desk: Opaque
 
 
 class HangUp(_Form):
@@ -81,9 +84,11 @@ class Hello(_Form):
 
 
 class CallDesk(_Form):
+    """Rings an operator; `receiver` names a number that only the relay knows."""
+
     ask: Literal["call_desk"] = "call_desk"
     desk: Opaque
-    address: Address
+    receiver: Opaque
     deadline: AwareDatetime
 
 
@@ -102,7 +107,7 @@ class Hold(_Form):
 class BringIn(_Form):
     ask: Literal["bring_in"] = "bring_in"
     desk: Opaque
-    address: Address
+    receiver: Opaque
     deadline: AwareDatetime
 
 
@@ -111,7 +116,7 @@ class HandOver(_Form):
     desk: Opaque
 
 
-Ask = Call | HangUp | Fate | Since | Hello | CallDesk | HangUpDesk | Hold | BringIn | HandOver
+Ask = Call | Seat | HangUp | Fate | Since | Hello | CallDesk | HangUpDesk | Hold | BringIn | HandOver
 
 
 class Message(_Form):
@@ -176,12 +181,15 @@ class Answer(_Form):
 
 
 class Reply(_Form):
-    """`file`: the relay's file, by the hash of its first line; `head`: number and hash of its last one."""
+    """`file`: the relay's file, by the hash of its first line; `head`: number and hash of its last one. `ring_s` and
+    `limit_s`: how long the relay lets a telephone ring, and a call last."""
 
     nonce: Hex
     time: AwareDatetime
     file: str
     head: tuple[int, str]
+    ring_s: int
+    limit_s: int
     answer: Answer
     events: list[Event] = []
 

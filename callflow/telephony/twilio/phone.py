@@ -33,6 +33,7 @@ from callflow.telephony.port import (
     PlacementRefusedError,
     PlacementUnknownError,
     Trace,
+    must_be_in_time,
 )
 from callflow.telephony.twilio.client import asking, client_of, placing
 from callflow.telephony.twilio.settings import Account
@@ -82,6 +83,7 @@ class TwilioPhone:
         *,
         desk: str = "",
         may_record: bool = False,
+        deadline: datetime | None = None,
     ) -> Placed:
         reason = allowed.why_not(e164)
         if reason:
@@ -93,6 +95,7 @@ class TwilioPhone:
         try:
             conference, by_label = self._attended(desk)
             self._clear(conference, [sid for label, sid in by_label.items() if label != _DESK])
+            must_be_in_time(self._clock.now(), deadline)
             sid = self._dial(conference, attempt_ref, e164, ring_limit_s, call_limit_s, record=may_record)
         except (PlacementRefusedError, PhoneBusyError):
             with self._lock:
