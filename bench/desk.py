@@ -290,7 +290,8 @@ def _rooms(folder: Path, *, calls: int = 0, sqlite: bool = True) -> Iterator[tup
             if calls:
                 _with_calls(database, calls)
             else:
-                metadata.create_all(database.engine)
+                with database.write() as conn:
+                    metadata.create_all(conn)
                 with database.write() as conn:
                     conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
             return database

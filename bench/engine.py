@@ -31,7 +31,8 @@ STEPS, CALLS, LIVE = 400, 300, 40
 def make_world(path: Path) -> World:
     """A municipality of one case in a fresh SQLite file."""
     database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     with database.write() as conn:
         conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
     world = build(database, SimulatedClock(datetime(2026, 11, 24, 1, 0, tzinfo=UTC)))

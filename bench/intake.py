@@ -46,7 +46,8 @@ WRITTEN: tuple[Table, ...] = (households, debtors, phone_numbers, debtor_phones,
 def fresh(path: Path) -> Database:
     """A database with its tables and one municipality with one account."""
     database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     with database.write() as conn:
         conn.execute(municipalities.insert().values(id=1, code="139999", name="見本区"))
         conn.execute(organisations.insert().values(municipality_id=1, id=1, kind="ward", name="見本区"))

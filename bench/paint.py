@@ -53,7 +53,8 @@ def _painted() -> Iterator[Contenders]:
 
     with scratch() as folder, sync_playwright() as tools:
         database = Database(f"sqlite:///{folder}/desk.sqlite")
-        metadata.create_all(database.engine)
+        with database.write() as conn:
+            metadata.create_all(conn)
         with database.write() as conn:
             conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
         room = Room(database, operators=OTHERS + 1)

@@ -40,7 +40,8 @@ def filled(database: Database, rows: int, *, scheduled_every: int = 0, municipal
 
     Without foreign keys, so that no cases need be made: a claim touches no key.
     """
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     words: dict[str, object] = {"campaigns": CAMPAIGNS, "every": scheduled_every or rows + 1}
     words["municipalities"] = municipalities
     if database.is_sqlite:

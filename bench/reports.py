@@ -54,7 +54,8 @@ INSERT INTO signals (municipality_id, call_id, seq, case_id, kind, reason, at, r
 
 def filled(database: Database, rows: int) -> Database:
     """A year of calls, opened on weekdays and others between 9:00 and 16:30 in Tokyo."""
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     many = max(1_000, rows // 5)
     codes = f"CASE n % {len(CODES)} " + " ".join(f"WHEN {i} THEN '{code}'" for i, code in enumerate(CODES)) + " END"
     contact = ",".join(str(i) for i, code in enumerate(CODES) if code not in QUIET)

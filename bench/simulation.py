@@ -24,17 +24,23 @@ from callflow.simulation.stage import Stage, set_stage
 from models.database import Database
 
 HOUSEHOLDS = 60
-OF_A_CALL = (
-    "negotiation_records",
-    "promises",
-    "contact_slips",
-    "callbacks",
-    "signals",
-    "off_scripts",
-    "ward_tasks",
-    "suppressions",
-    "living_report_links",
-)
+OF_A_CALL = {
+    "negotiation_records": "SELECT call_id, t.* FROM negotiation_records t",
+    "promises": "SELECT call_id, t.* FROM promises t",
+    "promise_arrears": "SELECT p.call_id, t.* FROM promise_arrears t JOIN promises p ON p.id = t.promise_id",
+    "contact_slips": "SELECT call_id, t.* FROM contact_slips t",
+    "slip_reasons": "SELECT s.call_id, t.* FROM slip_reasons t JOIN contact_slips s ON s.id = t.slip_id",
+    "callbacks": "SELECT call_id, t.* FROM callbacks t",
+    "signals": "SELECT call_id, t.* FROM signals t",
+    "off_scripts": "SELECT call_id, t.* FROM off_scripts t",
+    "ward_tasks": "SELECT call_id, t.* FROM ward_tasks t",
+    "suppressions": "SELECT call_id, t.* FROM suppressions t",
+    "living_reports": "SELECT (SELECT min(call_id) FROM living_report_links WHERE report_id = t.id), t.*"
+    " FROM living_reports t",
+    "living_report_links": "SELECT call_id, t.* FROM living_report_links t",
+    "abandonments": "SELECT call_id, t.* FROM abandonments t",
+}
+"""What a call leaves in other tables, by its id, parents first."""
 
 Rows = dict[int, list[tuple[Any, ...]]]
 
@@ -79,11 +85,14 @@ def _simulated(stage: Stage, prepared: Path, file: Path) -> float:
 
 
 def _raw(done: Path, prepared: Path, file: Path) -> float:
-    """One transaction for the deal, one to open, one for each further event, the outcome's rows with the last."""
+    """One transaction for the deal, one to open, one for each further event, the outcome's rows with the last.
+
+    Under the pragmas of `models.database`: the same rows are durable, and held to the same constraints.
+    """
     shutil.copy(prepared, file)
     calls, events, outcome = _rows(done)
     conn = sqlite3.connect(file, isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         conn.execute(f"PRAGMA {pragma}")
     now = f"{datetime(2026, 11, 24, 1, tzinfo=UTC):%Y-%m-%d %H:%M:%S.%f}"
     start = time.perf_counter()
@@ -117,10 +126,10 @@ def _rows(done: Path) -> tuple[list[sqlite3.Row], Rows, dict[str, Rows]]:
     conn = sqlite3.connect(done)
     conn.row_factory = sqlite3.Row
     found: dict[str, Rows] = {}
-    for table in ("call_events", *OF_A_CALL):
+    for table, read in {"call_events": "SELECT call_id, t.* FROM call_events t ORDER BY seq", **OF_A_CALL}.items():
         found[table] = defaultdict(list)
-        for row in conn.execute(f"SELECT * FROM {table}"):
-            found[table][row["call_id"]].append(tuple(row))
+        for call_id, *row in conn.execute(read):
+            found[table][call_id].append(tuple(row))
     calls = conn.execute("SELECT * FROM calls ORDER BY id").fetchall()
     conn.close()
     return calls, found.pop("call_events"), found

@@ -102,19 +102,15 @@ def link(
     return hashlib.sha256(parts.encode()).digest()
 
 
-def append(
-    conn: Connection,
+def chained(
     municipality_id: int,
     call_id: int,
     head: Head,
     entries: Sequence[Entry],
     at: datetime,
     salt: Callable[[int], bytes],
-) -> Head:
-    """Writes `entries` behind `head` and returns the new head, which the caller stores on the call.
-
-    Two writers that start from the same head collide on the primary key (call, seq): the chain cannot fork.
-    """
+) -> tuple[list[dict[str, Any]], Head]:
+    """The rows of `entries` behind `head`, for `write`, and the new head, which the caller stores on the call."""
     rows = []
     for entry in entries:
         text, grain, seq = canonical(entry.payload), salt(16), head.count + 1
@@ -135,8 +131,27 @@ def append(
             }
         )
         head = Head(seq, digest)
+    return rows, head
+
+
+def write(conn: Connection, rows: list[dict[str, Any]]) -> None:
+    """Two writers that start from the same head collide on the primary key (call, seq): the chain cannot fork."""
     conn.execute(_WRITE, rows)
-    return head
+
+
+def append(
+    conn: Connection,
+    municipality_id: int,
+    call_id: int,
+    head: Head,
+    entries: Sequence[Entry],
+    at: datetime,
+    salt: Callable[[int], bytes],
+) -> Head:
+    """Writes `entries` behind `head` and returns the new head."""
+    rows, new = chained(municipality_id, call_id, head, entries, at, salt)
+    write(conn, rows)
+    return new
 
 
 COLUMNS = (

@@ -23,6 +23,7 @@ from callflow.effects import Effect, as_data, effects_of
 from callflow.errors import NotFoundError, RefusedError
 from callflow.flow import Flow
 from callflow.identity import Known, matches
+from callflow.line import LineEvent
 from callflow.replay import Told
 from callflow.script.model import END, Level, Script
 from callflow.script.talk import NotTaken, begin
@@ -32,21 +33,35 @@ from callflow.typed import check_text, chosen_settings, is_beyond, read, said_ot
 from models.database import Database
 from models.ids import new_id
 from models.live import announce
-from models.tables import abandonments, accounts, calls, cases, debtors, households
+from models.locks import lock_household
+from models.tables import abandonments, accounts, calls, cases, debtors
 from scheduler.settings import Policy
 
 # Built once: a statement's construction costs more than its execution.
 _TENANT = bindparam("m", type_=Integer)
 _THIS = (calls.c.municipality_id == _TENANT, calls.c.id == bindparam("call"))
-_SELECT = select(calls).where(*_THIS)
+_SELECT = select(
+    calls.c.id,
+    calls.c.script_hash,
+    calls.c.event_count,
+    calls.c.head_hash,
+    calls.c.step,
+    calls.c.live,
+    calls.c.line_state,
+    calls.c.disposition,
+    calls.c.case_id,
+    calls.c.household_id,
+    calls.c.number_id,
+    calls.c.campaign_id,
+    calls.c.operator_id,
+    calls.c.fence,
+    calls.c.direction,
+    calls.c.placed_at,
+    calls.c.unattended,
+).where(*_THIS)
 _LOCKED = _SELECT.with_for_update()
 _INSERT = insert(calls)
 _UPDATE = update(calls).where(*_THIS)
-_LOCK_HOUSEHOLD = (
-    select(households.c.id)
-    .where(households.c.municipality_id == _TENANT, households.c.id == bindparam("household"))
-    .with_for_update()
-)
 _NAME = select(accounts.c.display_name).where(
     accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("operator")
 )
@@ -109,23 +124,26 @@ class Calls:
         self, call_id: int, kind: str, *, at: datetime | None = None, provider_ref: str = "", cause: str = ""
     ) -> str:
         """Records an event of the telephone line and returns the line's state; late or repeated ones move nothing."""
+        event = LineEvent(kind, at or self._clock.now(), provider_ref, cause)  # type: ignore[arg-type]
+        return self._database.transact(
+            lambda conn: self._move(conn, self._hold(conn, call_id, needs_live=False), event)
+        )
 
-        def work(conn: Connection) -> str:
+    def end_line(
+        self, call_id: int, event: LineEvent, actor: str, then: Callable[[Connection, Closed], None]
+    ) -> Closed | None:
+        """Records an event that ends the line. A call in which nobody has talked ends with it, in the same
+        transaction, as by `close`; None if there is a talk, which ends as its operator says.
+        """
+
+        def work(conn: Connection) -> Closed | None:
             held = self._hold(conn, call_id, needs_live=False)
             if not held.row.live:
-                return str(held.row.line_state)
-            moved = line.move(held.row.line_state, kind)
-            if isinstance(moved, line.Ignored):
-                return str(held.row.line_state)
-            now = self._clock.now()
-            payload = _line_payload(kind, held.row.line_state, moved, at or now, provider_ref, cause)
-            columns = {"line_state": moved.state, **_line_times(moved.state, now)}
-            if provider_ref:
-                columns["provider_ref"] = provider_ref
-            if moved.state == "needs_review":
-                columns["review_reason"] = cause or kind
-            self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
-            return moved.state
+                return _already(held)
+            state = self._move(conn, held, event)
+            if held.told.talk is not None or not line.is_over(state):
+                return None
+            return self._close(conn, self._hold(conn, call_id), actor, "ended", then)
 
         return self._database.transact(work)
 
@@ -292,13 +310,13 @@ class Calls:
         )
         if briefing is None:
             raise NotFoundError(f"案件 {opening.case_id} はありません")
-        conn.execute(_LOCK_HOUSEHOLD, {"m": self._municipality_id, "household": briefing.household_id})
+        lock_household(conn, self._municipality_id, briefing.household_id)
         if allow:
             allow(conn)
         flow = self._shelf.flow(conn, self._municipality_id, opening.script_hash)
         settings = chosen_settings(flow.script, opening.settings)
         call_id = new_id(conn, calls, self._municipality_id)
-        attempt_ref = self._salt(16).hex()
+        attempt_ref, inbound = self._salt(16).hex(), opening.direction == "inbound"
         opened = {
             "script": opening.script_hash,
             "direction": opening.direction,
@@ -311,6 +329,13 @@ class Calls:
             "household": briefing.household_id,
             "number": opening.number_id,
         }
+        by = "system" if opening.unattended else _actor(opening.operator_id)
+        entries = [Entry(calllog.OPEN, by, opened)]
+        if placing:
+            entries.append(
+                Entry(calllog.LINE, "system", _line_payload("placing", "claimed", line.Moved("placing"), now))
+            )
+        rows, head = calllog.chained(self._municipality_id, call_id, Head(), entries, now, self._salt)
         conn.execute(
             _INSERT,
             {
@@ -326,27 +351,37 @@ class Calls:
                 "script_hash": opening.script_hash,
                 "attempt_ref": attempt_ref,
                 "fence": opening.fence,
-                "line_state": "answered" if opening.direction == "inbound" else "claimed",
-                "attempt": 1 if opening.direction == "outbound" else 0,
+                "line_state": "answered" if inbound else "placing" if placing else "claimed",
+                "attempt": 0 if inbound else 1,
                 "live": True,
                 "untallied": False,
                 "opened_at": now,
-                "answered_at": now if opening.direction == "inbound" else None,
+                "placed_at": now if placing else None,
+                "answered_at": now if inbound else None,
+                "event_count": head.count,
+                "head_hash": head.hash,
             },
         )
-        by = "system" if opening.unattended else _actor(opening.operator_id)
-        entries = [Entry(calllog.OPEN, by, opened)]
-        intent: dict[str, Any] = {}
-        if placing:
-            entries.append(
-                Entry(calllog.LINE, "system", _line_payload("placing", "claimed", line.Moved("placing"), now))
-            )
-            intent = {"line_state": "placing", **_line_times("placing", now)}
-        head = calllog.append(conn, self._municipality_id, call_id, Head(), entries, now, self._salt)
-        self._set(conn, call_id, event_count=head.count, head_hash=head.hash, **intent)
+        calllog.write(conn, rows)
         self._remember(call_id, head.hash, _retold(flow.script, Told(), 0, entries, now))
         announce(conn, self._municipality_id, "call", call_id)
         return call_id
+
+    def _move(self, conn: Connection, held: _Held, event: LineEvent) -> str:
+        """The line's state after an event."""
+        before = str(held.row.line_state)
+        moved = line.move(before, event.kind) if held.row.live else None
+        if not isinstance(moved, line.Moved):
+            return before
+        now = self._clock.now()
+        payload = _line_payload(event.kind, before, moved, event.at, event.provider_ref, event.cause)
+        columns = {"line_state": moved.state, **_line_times(moved.state, now)}
+        if event.provider_ref:
+            columns["provider_ref"] = event.provider_ref
+        if moved.state == "needs_review":
+            columns["review_reason"] = event.cause or event.kind
+        self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
+        return moved.state
 
     def _begin(self, conn: Connection, held: _Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
         script, told = held.flow.script, replay.taken_by(held.told, taken)
@@ -435,7 +470,7 @@ class Calls:
             cause = "no_operator" if row.unattended else "operator_left"
             mine = {"municipality_id": self._municipality_id, "call_id": row.id, "campaign_id": row.campaign_id}
             conn.execute(_ABANDONED, {**mine, "at": now, "cause": cause})
-        closed = Closed(row.id, row.case_id, row.campaign_id, row.fence, end.code, effects)
+        closed = Closed(row.id, row.case_id, row.household_id, row.campaign_id, row.fence, end.code, effects)
         if then:
             then(conn, closed)
         return closed
@@ -449,7 +484,8 @@ class Calls:
         lock: bool = True,
         needs_live: bool = True,
     ) -> _Held:
-        row = conn.execute(_LOCKED if lock else _SELECT, {"m": self._municipality_id, "call": call_id}).one_or_none()
+        about = {"m": self._municipality_id, "call": call_id}
+        row: Any = conn.execute(_LOCKED if lock else _SELECT, about).one_or_none()
         if row is None or operator_id not in (None, row.operator_id):
             raise NotFoundError(f"通話 {call_id} はありません")
         if needs_live and not row.live:
@@ -589,4 +625,4 @@ def _line_times(state: str, now: datetime) -> dict[str, Any]:
 
 def _already(held: _Held) -> Closed:
     row = held.row
-    return Closed(row.id, row.case_id, row.campaign_id, row.fence, row.disposition, ())
+    return Closed(row.id, row.case_id, row.household_id, row.campaign_id, row.fence, row.disposition, ())

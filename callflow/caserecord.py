@@ -30,6 +30,7 @@ from callflow.effects import (
 from models.base import Instant
 from models.ids import new_id
 from models.live import announce
+from models.locks import lock_household
 from models.tables import (
     accounts,
     arrears,
@@ -58,11 +59,6 @@ OPEN_REPORT = ("requested", "sent", "re_requested")
 
 _insert = cache(Insert)
 _TENANT, _CASE, _HOUSEHOLD = (bindparam(name, type_=Integer) for name in ("m", "case", "household"))
-_LOCK_HOUSEHOLD = (
-    select(households.c.id)
-    .where(households.c.municipality_id == _TENANT, households.c.id == _HOUSEHOLD)
-    .with_for_update()
-)
 _ORGANISATION = select(accounts.c.organisation_id).where(
     accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("actor")
 )
@@ -125,7 +121,7 @@ class Owner:
 
     def lock_household(self) -> None:
         """Before what a household or a case may have but once: another call of it may be corrected meanwhile."""
-        self.conn.execute(_LOCK_HOUSEHOLD, {"m": self.municipality_id, "household": self.household_id})
+        lock_household(self.conn, self.municipality_id, self.household_id)
 
 
 def visible_from(now: datetime) -> ColumnElement[bool]:

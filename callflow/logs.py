@@ -33,6 +33,9 @@ LIBRARIES: Final = ("uvicorn", "apscheduler", "alembic")
 
 _WORDS = re.compile(r"[\x20-\x7e]{0,120}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+_HOOK = re.compile(
+    r"https?://[a-z0-9.-]+(:\d{1,5})?/hooks/[a-z]+/[a-z]+/\.\.\."
+)  # a provider's way to us, by our own settings
 _NUMBER = re.compile(r"\d[-\s.()+]*(?:\d[-\s.()+]*){4,}\d")  # six digits or more, however they are grouped
 
 Line = MutableMapping[str, Any]
@@ -109,6 +112,6 @@ def _plain(value: object) -> object:
         return value
     if not isinstance(value, str):
         return HIDDEN
-    if _INSTANT.fullmatch(value):
+    if _INSTANT.fullmatch(value) or _HOOK.fullmatch(value):
         return value
     return value if _WORDS.fullmatch(value) and not _NUMBER.search(value) else HIDDEN

@@ -58,6 +58,7 @@ class Closed:
 
     call_id: int
     case_id: int
+    household_id: int
     campaign_id: int | None
     fence: int
     disposition: str

@@ -24,11 +24,12 @@ from callflow.calls import Calls
 from callflow.clock import AFTER_JUMP, Clock
 from callflow.dialcaps import Caps
 from callflow.errors import CallflowError, NotFoundError, RefusedError, TryLaterError
-from callflow.line import LineEvent
+from callflow.line import Ignored, LineEvent
 from callflow.replay import UNENDED
 from callflow.script.model import END
 from callflow.standing import Closed, Opening, Standing
 from callflow.telephony.port import (
+    AttendedPhone,
     Phone,
     PhoneBusyError,
     PhoneEvent,
@@ -124,6 +125,7 @@ class Switchboard:
         self._lease = lease
         self._caps = caps
         self._on_duty = on_duty or (lambda conn, now: floor.on_duty(conn, municipality_id, now))
+        self._attended = isinstance(phone, AttendedPhone)
         self._paused_until: datetime | None = None
 
     @property
@@ -195,7 +197,7 @@ class Switchboard:
             self._take_back(claim, rules)
             raise
         may_record = opening.settings.get("recording") == "recorded"
-        return self._place(self._row(call_id), e164, rules.policy, may_record=may_record)
+        return self._place(call_id, e164, rules.policy, may_record=may_record)
 
     def listen(self) -> list[Heard]:
         """Everything that the telephone has to say now. Raises PhoneUnavailableError: listen again later."""
@@ -207,7 +209,7 @@ class Switchboard:
             row = conn.execute(_BY_ATTEMPT, {"m": self._municipality_id, "attempt": event.attempt_ref}).one_or_none()
         if row is None:
             return None
-        if not row.live:
+        if not row.live or _is_stale(row.line_state, event.event.kind):
             return Heard(row.id, row.line_state)
         happened = self._as_attended(row, event.event)
         heard = self._take_in(row, happened)
@@ -370,10 +372,11 @@ class Switchboard:
 
         self._database.transact(work)
 
-    def _place(self, row: Row[Any], e164: str, policy: Policy, *, may_record: bool) -> Heard:
+    def _place(self, call_id: int, e164: str, policy: Policy, *, may_record: bool) -> Heard:
         receiver = None
-        if not row.unattended:
-            with self._database.read() as conn:
+        with self._database.read() as conn:
+            row = conn.execute(_BY_ID, {"m": self._municipality_id, "call": call_id}).one()
+            if self._attended and not row.unattended:
                 receiver = attendance.receiver_of(conn, self._municipality_id, row.operator_id)
         try:
             placed = self._phone.place(
@@ -405,12 +408,10 @@ class Switchboard:
         return self._take_in(row, self._own("unknown", f"電話側の該当は{len(known)}件です"))
 
     def _take_in(self, row: Row[Any], event: LineEvent) -> Heard:
+        if line.is_final(event.kind):
+            return Heard(row.id, "ended", closed=self._calls.end_line(row.id, event, SYSTEM, self._release))
         state = self._calls.line(row.id, event.kind, at=event.at, provider_ref=event.provider_ref, cause=event.cause)
-        if state == "answered":
-            return Heard(row.id, state, standing=self._connect(row))
-        if line.is_over(state) and not self._row(row.id).talk_state:
-            return Heard(row.id, state, closed=self.finish(row.id, SYSTEM))
-        return Heard(row.id, state)
+        return Heard(row.id, state, standing=self._connect(row) if state == "answered" else None)
 
     def _connect(self, row: Row[Any]) -> Standing | None:
         """The operator, on the line since it was placed, sees the first words; None if it ended meanwhile.
@@ -426,7 +427,8 @@ class Switchboard:
 
     def _as_attended(self, row: Row[Any], event: LineEvent) -> LineEvent:
         """A resident who answers when the operator's receiver is gone already was abandoned (AB)."""
-        if row.unattended or event.kind not in _ANSWERS or row.line_state not in _NOT_ANSWERED:
+        is_answer = event.kind in _ANSWERS and row.line_state in _NOT_ANSWERED
+        if not self._attended or row.unattended or not is_answer:
             return event
         with self._database.read() as conn:
             found = attendance.receiver_of(conn, self._municipality_id, row.operator_id)
@@ -476,12 +478,11 @@ class Switchboard:
         A claim that ran out meanwhile is another's now and is left alone.
         """
         now = self._clock.now()
-        row = conn.execute(_BY_ID, {"m": self._municipality_id, "call": closed.call_id}).one()
         if closed.campaign_id is None:  # a resident called back: what their cases wait for has changed
-            queue.judge_again(conn, self._municipality_id, row.household_id, now)
+            queue.judge_again(conn, self._municipality_id, closed.household_id, now)
             return
         claim = Claim(
-            self._municipality_id, closed.campaign_id, closed.case_id, row.household_id, "", closed.fence, now
+            self._municipality_id, closed.campaign_id, closed.case_id, closed.household_id, "", closed.fence, now
         )
         dealing.put_back(conn, claim, self._rules_of(closed.campaign_id), now)
 
@@ -501,9 +502,15 @@ def _trace(row: Row[Any]) -> Trace:
     return Trace(row.provider_ref, row.e164 or "", row.placed_at or row.opened_at, answered)
 
 
+def _is_stale(line_state: str, kind: str) -> bool:
+    """Whether an event moves nothing on a line that still rings; then it does not a moment later either."""
+    return line_state in _RINGS and isinstance(line.move(line_state, kind), Ignored)
+
+
 _KIND_OF: dict[str, line.LineEventKind] = {"DN": "invalid_number", "FX": "fax", "BZ": "busy", "NW": "unreachable"}
 _ANSWERS = frozenset({"answered", "machine"})
 _NOT_ANSWERED = frozenset({"claimed", "placing", "ringing"})
+_RINGS = frozenset({"placing", "ringing"})
 _LEFT_ON_THE_LINE = frozenset({"fax", "abandoned"})
 """What ends a call for us while somebody or something is still on the line."""
 

@@ -80,24 +80,34 @@ class Database:
         self.url = _with_driver(url)
         self.engine = _sqlite_engine(self.url) if self.url.startswith("sqlite") else _server_engine(self.url, pool_size)
 
-    @property
+    @cached_property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
-
-    @cached_property
-    def _writing(self) -> Engine:
-        return self.engine.execution_options(callflow_write=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
         with self.engine.connect() as conn, conn.begin():
+            if self.is_sqlite:
+                conn.connection.dbapi_connection.execute("BEGIN")  # type: ignore[union-attr]
+            yield conn
+
+    @contextmanager
+    def one_moment(self) -> Iterator[Connection]:
+        """A transaction that only reads and sees the same moment throughout, however long it takes."""
+        if self.is_sqlite:
+            with self.read() as conn:
+                yield conn
+            return
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as conn, conn.begin():
             yield conn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; committed when the block ends, rolled back when it raises."""
-        with self._writing.connect() as conn, conn.begin():
+        with self.engine.connect() as conn, conn.begin():
+            if self.is_sqlite:
+                conn.exec_driver_sql("BEGIN IMMEDIATE")
             yield conn
 
     def transact(self, work: Callable[[Connection], T], *, patience: float = PATIENCE) -> T:
@@ -151,13 +161,8 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # `read` and `write` say BEGIN themselves
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(conn: Connection) -> None:
-        write = conn.get_execution_options().get("callflow_write")
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, bindparam, insert, select
 
 from models.base import Instant
 from models.ids import new_id
-from models.tables import callbacks, campaigns, cases, dial_refusals, households, queue_entries
+from models.tables import callbacks, campaigns, dial_refusals, queue_entries
 from scheduler import queue
 from scheduler.calendar import Calendar, tokyo_date, tokyo_midnight
 from scheduler.policy import judge
@@ -53,17 +53,6 @@ _OWN_CALLBACKS = (
         queue_entries.c.state.in_(("scheduled", "ready")),
     )
     .order_by(callbacks.c.at)
-)
-_LOCK_HOUSEHOLD = (
-    select(households.c.id)
-    .where(
-        households.c.municipality_id == _TENANT,
-        households.c.id
-        == select(cases.c.household_id)
-        .where(cases.c.municipality_id == _TENANT, cases.c.id == bindparam("case"))
-        .scalar_subquery(),
-    )
-    .with_for_update()
 )
 
 
@@ -191,10 +180,10 @@ def judge_for_placing(
 ) -> Allowed | Refused:
     """The judgement right before a call is placed, in the transaction that makes it an attempt.
 
-    Locks the household, so that two calls to it are judged one after the other. `call_id`: the call itself if
-    its row exists already. The caller records a refusal (`record_refusal`) in a transaction that is committed.
+    The caller holds the household's lock, so that two calls to it are judged one after the other. `call_id`: the
+    call itself if its row exists already. The caller records a refusal (`record_refusal`) in a transaction that is
+    committed.
     """
-    _lock_household(conn, municipality_id, case_id)
     facts = facts_for(conn, municipality_id, case_id, campaign_id=rules.campaign_id, except_call=call_id)
     number = next((each for each in facts.numbers if each.number_id == number_id), None)
     return judge(facts.case, number, facts.history, rules.policy, rules.calendar, now)
@@ -314,11 +303,6 @@ def _is_running(conn: Connection, municipality_id: int, rules: Rules, now: datet
     if row is None or row.state != "running" or row.supervised_until is None:
         return False
     return bool(now < row.supervised_until)
-
-
-def _lock_household(conn: Connection, municipality_id: int, case_id: int) -> None:
-    """SQLite's write transaction is alone already."""
-    conn.execute(_LOCK_HOUSEHOLD, {"m": municipality_id, "case": case_id})
 
 
 def _codes(refused: Refused) -> str:

@@ -99,7 +99,8 @@ def furnished_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with all tables and one municipality, to be copied."""
     path = tmp_path_factory.mktemp("furnished") / "callflow.sqlite"
     database = Database(f"sqlite:///{path}")
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     _settle(database)
     database.close()
     return path

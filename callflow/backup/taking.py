@@ -132,7 +132,7 @@ def _copied(database: Database, copy: Path) -> Contents:
     if database.is_sqlite:
         sqlite.copy(sqlite.path_of(database.url), copy)
         return _contents_of_file(copy)
-    with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as conn, conn.begin():
+    with database.one_moment() as conn:
         counted = contents_of(conn)
         postgresql.dump(conn, database.url, copy)
         tool = postgresql.programs(postgresql.server_version(conn)).restore

@@ -89,8 +89,7 @@ def give_back(
     folder.chmod(0o700)
     for name in ("tables", "scripts", "anchors", "recordings"):
         (folder / name).mkdir()
-    one_moment = {} if database.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-    with database.engine.connect().execution_options(**one_moment) as conn, conn.begin():
+    with database.one_moment() as conn:
         rows = {}
         for table in TENANT:
             told(table.name)

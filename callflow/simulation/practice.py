@@ -228,7 +228,8 @@ def begin(
 
 def _set_up(practice: Practice) -> None:
     database, m, config, now = practice.database, practice.municipality_id, practice.config, practice.clock.now()
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     with database.write() as conn:
         people = _people(conn, practice, now)
         conn.execute(

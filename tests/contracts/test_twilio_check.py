@@ -64,7 +64,7 @@ def test_an_account_in_order_is_good_with_a_bought_or_a_verified_number(peer: Tw
 
 WRONG: dict[str, tuple[Callable[[TwilioPeer], None], dict[str, Any]]] = {
     "credentials": (lambda peer: setattr(peer, "status", "suspended"), {}),
-    "caller_id": (lambda peer: setattr(peer, "owned", []), {}),
+    "caller_id": (lambda peer: setattr(peer, "owned", [f"{CALLER_ID}1"]), {}),
     "japan": (lambda peer: setattr(peer, "countries", []), {}),
     "abroad": (lambda peer: setattr(peer, "countries", ["JP", "US"]), {}),
     "webhook": (lambda _peer: None, {"webhook_url": "https://other.example.lg.jp"}),

@@ -45,7 +45,8 @@ class Fleet:
         (self.folder / "exchange").touch()
         server.start()
         self.database = Database(server.url())
-        metadata.create_all(self.database.engine)
+        with self.database.write() as conn:
+            metadata.create_all(conn)
         with self.database.write() as conn:
             conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
         self.operators = self._furnish(cases)

@@ -284,7 +284,7 @@ def test_only_an_administrator_takes_and_restores(site: Site) -> None:
 
 def test_a_restore_waits_until_nobody_else_has_the_database_open(site: Site) -> None:
     backup = site.back_up()
-    with site.database.engine.connect() as conn:
+    with site.database.read() as conn:
         conn.execute(text("SELECT 1 FROM calls"))
         code, _, err = site.type_in("--as", "admin01", "restore", str(backup), "--overwrite")
     assert code == 1

@@ -321,7 +321,8 @@ def test_planning_anew_adds_what_has_become_callable_and_touches_nothing_else(
 
 
 def test_another_municipality_is_not_touched(empty_database: Database, clock: SimulatedClock) -> None:
-    metadata.create_all(empty_database.engine)
+    with empty_database.write() as conn:
+        metadata.create_all(conn)
     with empty_database.write() as conn:
         for one in (1, 2):
             conn.execute(municipalities.insert().values(id=one, code=f"13999{one}", name="見本区"))

@@ -49,8 +49,10 @@ def test_upgrade_makes_exactly_what_the_models_say(empty_database: Database) -> 
     migrate.upgrade(empty_database)
     with empty_database.read() as conn:
         migrated = structure(conn)
-    metadata.drop_all(empty_database.engine)
-    metadata.create_all(empty_database.engine)
+    with empty_database.write() as conn:
+        metadata.drop_all(conn)
+    with empty_database.write() as conn:
+        metadata.create_all(conn)
     with empty_database.read() as conn:
         declared = structure(conn)
     assert migrated == declared

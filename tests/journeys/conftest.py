@@ -88,9 +88,15 @@ def page(request: pytest.FixtureRequest, logged_in_page):  # type: ignore[no-unt
     return one
 
 
+FINDINGS = """async rules => {
+  const only = rules.length ? { runOnly: rules } : {};
+  const found = await axe.run({ ...only, resultTypes: ["violations"] });
+  return found.violations.flatMap(each => each.nodes.map(node => `${each.id}: ${node.html.slice(0, 120)}`));
+}"""
+
+
 def findings(page, *rules: str) -> list[str]:  # type: ignore[no-untyped-def]
     """What axe-core finds on the page as it stands; by these rules alone, if any are named."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(rules.length ? {runOnly: rules} : {})", list(rules))
-    return [f"{each['id']}: {node['html'][:120]}" for each in found["violations"] for node in each["nodes"]]
+    return list(page.evaluate(FINDINGS, list(rules)))

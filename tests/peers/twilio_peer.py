@@ -6,6 +6,7 @@ own description (`openapi.py`), and kept in `violations`.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -161,7 +162,7 @@ class TwilioPeer:
         self.violations += self.mirror(method, target, body) if self.mirror else []
         query, form = dict(parse_qsl(parts.query)), parse_qs(body, keep_blank_values=True)
         rest = parts.path.partition(f"/Accounts/{SID}/")[2].removesuffix(".json").split("/")
-        about = self._about_account(method, parts.path, rest)
+        about = self._about_account(method, parts.path, rest, query.get("PhoneNumber", ""))
         if about is not None:
             return about
         match (method, *rest):
@@ -195,13 +196,15 @@ class TwilioPeer:
         assert (method, dict(parse_qsl(query)).get("LowRiskNumbersEnabled")) == ("GET", "true")
         return 200, {"content": [{"iso_code": each} for each in self.countries], "meta": {"key": "content"}}
 
-    def _about_account(self, method: str, path: str, rest: list[str]) -> tuple[int, Any] | None:
+    def _about_account(self, method: str, path: str, rest: list[str], wanted: str) -> tuple[int, Any] | None:
         if path == f"/2010-04-01/Accounts/{SID}.json":
             return 200, {"sid": SID, "status": self.status}
         if rest[0] == "IncomingPhoneNumbers":
-            return 200, self._page("incoming_phone_numbers", [{"phone_number": each} for each in self.owned])
+            found = [{"phone_number": each} for each in self.owned if wanted in each]
+            return 200, self._page("incoming_phone_numbers", found)
         if rest[0] == "OutgoingCallerIds":
-            return 200, self._page("outgoing_caller_ids", [{"phone_number": each} for each in self.verified])
+            found = [{"phone_number": each} for each in self.verified if wanted in each]
+            return 200, self._page("outgoing_caller_ids", found)
         if (method, rest[0]) == ("DELETE", "Recordings") and self.recordings.pop(rest[1], None) is not None:
             return 204, {}
         return None
@@ -328,9 +331,8 @@ def _handler(peer: TwilioPeer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            assert self.headers["Authorization"].startswith("Basic ")
             waiting = peer.faults[peer.operation(self.command, self.path)]
-            fault = waiting.popleft() if waiting else None
+            fault = waiting.popleft() if waiting else _not_known(self.headers["Authorization"])
             if fault in _REFUSALS:
                 status, code = _REFUSALS[fault]
                 message = f"the number {body} is refused"
@@ -378,6 +380,12 @@ def _handler(peer: TwilioPeer) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None: ...
 
     return Handler
+
+
+def _not_known(authorization: str) -> Fault | None:
+    """Who is neither the account by its token nor one of its API keys."""
+    user, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+    return None if (user, secret) == (SID, TOKEN) or user.startswith("SK") else "401"
 
 
 def _snake(name: str) -> str:

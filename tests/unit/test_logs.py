@@ -64,6 +64,14 @@ def test_an_allowed_key_carries_only_plain_words(heard: Any, canary: Any, key: s
     assert line[key] == HIDDEN
 
 
+@pytest.mark.parametrize("host", ["https://hooks.example.lg.jp", "http://127.0.0.1:8080", "https://203.0.113.27:8443"])
+def test_the_address_that_a_provider_should_have_called_is_named_whole(heard: Any, host: str) -> None:
+    url = f"{host}/hooks/twilio/call/..."
+    structlog.get_logger().warning("hook refused", expected=url, reason=f"{host}/0366590001")
+    (line,) = heard()
+    assert (line["expected"], line["reason"]) == (url, HIDDEN)
+
+
 def test_an_exception_is_its_kind_and_place(heard: Any) -> None:
     try:
         raise ValueError("試川一郎 03-6659-0001")

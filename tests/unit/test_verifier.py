@@ -166,7 +166,8 @@ class Sample:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     folder = tmp_path_factory.mktemp("log")
     database = Database(f"sqlite:///{folder}/log.sqlite")
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     conn = sqlite3.connect(folder / "log.sqlite", isolation_level=None)
     conn.execute("INSERT INTO municipalities VALUES (1, '139999', '見本区')")
     log = Log(conn)

@@ -103,6 +103,7 @@
     if (!form) return leave("gone"); // the screen is another one by now
     awaited = Date.now() + LONGEST_WAIT;
     setTimeout(() => { if (device && !line && Date.now() >= awaited) leave("failed"); }, LONGEST_WAIT + 100);
+    htmx.process(form); // right after a swap it would be sent as a whole page's form, and this page would go with the line
     pressing = true;
     form.requestSubmit();
     pressing = false;

@@ -65,11 +65,13 @@ def _browser(account: Account, softphone: Softphone) -> Finding:
 
 
 def _number(client: Client, account: Account) -> Finding:
-    owned = client.incoming_phone_numbers.list(phone_number=account.caller_id, limit=1)
-    verified = owned or client.outgoing_caller_ids.list(phone_number=account.caller_id, limit=1)
+    wanted = account.caller_id  # Twilio finds by parts of a number too
+    owned = client.incoming_phone_numbers.list(phone_number=wanted, limit=50)
+    known = [*owned, *client.outgoing_caller_ids.list(phone_number=wanted, limit=50)]
+    verified = any(each.phone_number == wanted for each in known)
     return Finding(
         "caller_id",
-        bool(verified),
+        verified,
         "発信元の番号はこのアカウントのものです" if verified else "発信元の番号がこのアカウントにありません",
         "twilio.caller_id を、購入したか確認した番号にしてください",
     )

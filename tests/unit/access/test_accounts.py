@@ -20,7 +20,8 @@ PASSWORD = "tadashii-uma-denchi"
 
 @pytest.fixture
 def ready(empty_database: Database) -> Database:
-    metadata.create_all(empty_database.engine)
+    with empty_database.write() as conn:
+        metadata.create_all(conn)
     with empty_database.write() as conn:
         assert ensure_municipality(conn, "139999", WARD, COMPANY) == 1
     return empty_database

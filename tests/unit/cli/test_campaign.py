@@ -62,7 +62,8 @@ def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setenv("CALLFLOW_DATABASE__URL", url)
     monkeypatch.setenv("CALLFLOW_CONFIG", str(SCRIPTS.parent / "config.yaml"))
     database = Database(url)
-    metadata.create_all(database.engine)
+    with database.write() as conn:
+        metadata.create_all(conn)
     with database.write() as conn:
         conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
         conn.execute(
