@@ -22,7 +22,7 @@ from callflow.console.site import Site
 from callflow.switchboard import Switchboard
 from callflow.telephony.twilio.phone import TwilioPhone
 from callflow.telephony.twilio.webhooks import FORM_OF, TwilioReceiver
-from callflow.telephony.webhook import Hook, Receiver
+from callflow.telephony.webhook import Hook
 from models.tables import call_events, calls, campaigns, phone_numbers, receivers
 from scheduler import queue
 from scheduler.dealing import Deal
@@ -343,18 +343,6 @@ async def _ask(app: ASGIApp, path: str, body: bytes, headers: Mapping[str, Any])
     return status
 
 
-THROUGH_THE_APP = 20
-"""One in so many passes the whole application; all of them the judge, as the application asks it."""
-
-
-def _judge(receiver: Receiver, path: str, body: bytes, headers: Mapping[str, Any]) -> int:
-    """As the application asks it."""
-    if not path.startswith(receiver.prefix):
-        return 404
-    texts = {name: value.decode("latin-1") if isinstance(value, bytes) else value for name, value in headers.items()}
-    return receiver.read(path, texts, body).status
-
-
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "count", [10_000, pytest.param(1_000_000, marks=[pytest.mark.deep, pytest.mark.timeout(1200)])]
@@ -367,12 +355,10 @@ def test_no_input_breaks_it_and_none_that_is_not_signed_and_whole_changes_anythi
     peer.happens(call.attempt_ref, "in-progress", FromCountry="JP")
     peer.is_answered_by(call.attempt_ref, "human")
     callbacks, app, before = list(peer.outbox), create_app(room, with_errands=False), state(room)
-    assert room.hook
-    receiver = room.hook.receiver
 
     async def all_of_them() -> dict[int, int]:
         seen: dict[int, int] = {}
-        for number in range(count):
+        for _ in range(count):
             one = chance.choice(callbacks)
             path, body, headers = _mutated(chance, one)
             if (
@@ -381,9 +367,7 @@ def test_no_input_breaks_it_and_none_that_is_not_signed_and_whole_changes_anythi
                 and path == one.path
             ):
                 continue  # in another order it is the same
-            status = _judge(receiver, path, body, headers)
-            if number % THROUGH_THE_APP == 0:
-                assert await _ask(app, path, body, headers) == status
+            status = await _ask(app, path, body, headers)
             seen[status] = seen.get(status, 0) + 1
         return seen
 
