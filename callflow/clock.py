@@ -30,6 +30,12 @@ class Clock(Protocol):
         ...
 
 
+def in_hours(jump: timedelta) -> str:
+    """A jump of the clock as it is told: `+1:00:00` is an hour ahead."""
+    seconds = round(abs(jump.total_seconds()))
+    return f"{'-' if jump < timedelta(0) else '+'}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
 class SystemClock:
     """The host's clock, watched by one that nobody sets."""
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from callflow import attendance, callbacks, dialcaps, floor, line
 from callflow.calls import Calls
-from callflow.clock import AFTER_JUMP, Clock
+from callflow.clock import AFTER_JUMP, Clock, in_hours
 from callflow.dialcaps import Caps
 from callflow.errors import CallflowError, NotFoundError, RefusedError, TryLaterError
 from callflow.line import Ignored, LineEvent
@@ -343,7 +343,7 @@ class Switchboard:
         """Hours, limits and retries are judged by the clock: one that has just jumped judges nothing."""
         if jump := self._clock.jumped():
             raise TryLaterError(
-                f"時計が {jump.total_seconds():+.0f} 秒飛んだため、発信を止めています",
+                f"時計が {in_hours(jump)}（時:分:秒）飛んだため、発信を止めています",
                 mend=f"ホストの時刻を確かめてください。狂いがなければ {AFTER_JUMP.total_seconds():.0f} 秒で再開します",
             )
 

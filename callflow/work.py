@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from callflow import storage, tallies
 from callflow.access import alarms, anchors
 from callflow.ahead import stop_over_cap
-from callflow.clock import Clock
+from callflow.clock import Clock, in_hours
 from callflow.errors import CallflowError
 from callflow.followup import promises, reports
 from callflow.followup.terms import Rules as FollowUpRules
@@ -281,7 +281,7 @@ class Work:
         if jump != self._jumped:
             self._jumped = jump
             self._tell(
-                f"時計が {jump.total_seconds():+.0f} 秒飛びました。架電にかかわる仕事を止めています"
+                f"時計が {in_hours(jump)}（時:分:秒）飛びました。架電にかかわる仕事を止めています"
                 if jump
                 else "時計は落ち着きました。架電にかかわる仕事を再開します"
             )

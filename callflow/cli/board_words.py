@@ -8,7 +8,7 @@ from typing import Any
 from callflow.board import MANY, Board, CampaignNow, LiveCall
 from callflow.campaigns import MODE_WORDS, STATE_WORDS
 from callflow.cli.campaign_words import still_lines
-from callflow.clock import TOKYO
+from callflow.clock import TOKYO, in_hours
 from callflow.explanation import moment
 from scheduler.verdict import Reason
 
@@ -30,7 +30,7 @@ def board_lines(board: Board, *, disaster_stop: bool, jump: timedelta = timedelt
     if disaster_stop:
         lines.append("★ 災害停止中: すべての架電を止めています（policy.disaster_stop）")
     if jump:
-        lines.append(f"★ 時計が {jump.total_seconds():+.0f} 秒飛んだため、発信を止めています")
+        lines.append(f"★ 時計が {in_hours(jump)}（時:分:秒）飛んだため、発信を止めています")
     lines += [line for each in board.campaigns for line in _campaign_lines(each)] or ["キャンペーンがありません"]
     states = board.lines
     shown = "　".join(f"{word} {states.get(state, 0)}" for state, word in LINE_WORDS.items() if state != "claimed")

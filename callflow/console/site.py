@@ -10,7 +10,7 @@ from typing import Literal
 
 from callflow.access.sessions import Limits
 from callflow.calls import Calls
-from callflow.clock import TOKYO, Clock
+from callflow.clock import TOKYO, Clock, in_hours
 from callflow.config import Config
 from callflow.corrections import Corrections
 from callflow.inbound import Inbound
@@ -99,8 +99,8 @@ class Site:
         if self.config.policy_for("").disaster_stop:
             found.append(Notice("danger", say("災害のため、すべての架電を止めています。")))
         if jump := self.clock.jumped():
-            words = say("時計が {seconds} 秒飛んだため、発信を止めています。ホストの時刻を確かめてください。")
-            found.append(Notice("danger", words.format(seconds=f"{jump.total_seconds():+.0f}")))
+            words = say("時計が {jump}（時:分:秒）飛んだため、発信を止めています。ホストの時刻を確かめてください。")
+            found.append(Notice("danger", words.format(jump=in_hours(jump))))
         if isinstance(self.phone, WatchedPhone) and self.phone.trouble:
             found.append(Notice("danger", say("電話の回線が途切れたため、発信を止めています。つながると再開します。")))
         if self.plain_lan:

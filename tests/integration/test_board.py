@@ -90,7 +90,7 @@ def test_a_campaign_of_which_nothing_is_dialled_says_so(room: Room) -> None:
     room.clock.advance(timedelta(days=20))
     assert ("payments_stale", False) in still()
     jump = board_lines(now(room), disaster_stop=False, jump=timedelta(seconds=-90))
-    assert "★ 時計が -90 秒飛んだため、発信を止めています" in jump
+    assert "★ 時計が -0:01:30（時:分:秒）飛んだため、発信を止めています" in jump
 
 
 GROWS = ("calls", "call_events", "dial_refusals", "callbacks", "sessions", "negotiation_records", "audit_events")

@@ -106,7 +106,7 @@ def test_a_jump_of_the_clock_stops_what_judges_by_it_and_is_said(room: Room, tmp
     work = Work(place(room, tmp_path), worker="a", tell=said.append)
     room.clock.by = HOUR  # type: ignore[attr-defined]
     work.once()
-    assert said[0] == "時計が +3600 秒飛びました。架電にかかわる仕事を止めています"
+    assert said[0] == "時計が +1:00:00（時:分:秒）飛びました。架電にかかわる仕事を止めています"
     with room.database.read() as conn:
         assert conn.execute(select(queue_entries.c.state).where(queue_entries.c.state == "ready")).all() == []
     with pytest.raises(TryLaterError, match="発信を止めています"):

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "/training/result": "leads on without a practice",
     "/campaigns/1/cases": "the room's campaign has no plan",
     "/import/1": "nobody uploaded",
+    "/calls/1/correct": "asks for the purpose first; the form is that of /desk/mine/1",
     "/calls/1/recordings/1": "nothing was recorded",
     "/retention/certificates/1": "nothing was erased",
     "/retention/certificates/1/pdf": "nothing was erased",

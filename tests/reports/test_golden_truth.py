@@ -29,6 +29,7 @@ from callflow.reports.figures import Period, Rate
 from callflow.reports.tally import total
 from callflow.simulation.room import Room
 from callflow.simulation.sample import write
+from callflow.standing import Closed
 from models.database import Database
 from models.tables import arrears, cases, debtors, promise_arrears, promises, shifts
 from scheduler.calendar import tokyo_date, tokyo_midnight
@@ -99,18 +100,24 @@ class Ledger:
 
 def listen(room: Room, ledger: Ledger) -> None:
     """Lets the ledger hear each end of a call, and each signal that was taken."""
-    close, signal = room.calls.close, room.calls.signal
+    close, end_line, signal = room.calls.close, room.calls.end_line, room.calls.signal
     with room.database.read() as conn:
         c = cases.c
         households = {row.id: row.household_id for row in conn.execute(select(c.id, c.household_id))}
     of_call: dict[int, int] = {}
 
-    def closing(*args: Any, **kw: Any) -> Any:
-        done = close(*args, **kw)
-        ledger.closed(done.case_id, households[done.case_id], done.disposition, done.effects)
-        if done.call_id in of_call:
-            ledger.signalled.add(done.case_id)
+    def heard(done: Closed | None) -> Closed | None:
+        if done is not None:
+            ledger.closed(done.case_id, households[done.case_id], done.disposition, done.effects)
+            if done.call_id in of_call:
+                ledger.signalled.add(done.case_id)
         return done
+
+    def closing(*args: Any, **kw: Any) -> Closed | None:
+        return heard(close(*args, **kw))
+
+    def ending(*args: Any, **kw: Any) -> Closed | None:
+        return heard(end_line(*args, **kw))
 
     def signalling(call_id: int, *args: Any) -> Any:
         standing = signal(call_id, *args)
@@ -118,7 +125,8 @@ def listen(room: Room, ledger: Ledger) -> None:
             of_call[call_id] = call_id
         return standing
 
-    room.calls.close, room.calls.signal = closing, signalling  # type: ignore[method-assign]
+    room.calls.close, room.calls.end_line = closing, ending  # type: ignore[method-assign, assignment]
+    room.calls.signal = signalling  # type: ignore[method-assign]
 
 
 def pay(shift: Shift, database: Database, ledger: Ledger, day: date, folder: Path) -> None:

@@ -15,7 +15,7 @@ from callflow.errors import RefusedError
 from callflow.playback import scenes
 from callflow.quality import Rule, Talk, sample
 from callflow.scorecard import CARD, score
-from models.tables import audit_events, call_comments, call_events, calls, campaigns, households, scorecards
+from models.tables import audit_events, call_comments, call_events, calls, campaigns, households, promises, scorecards
 from tests.conftest import MUNICIPALITY
 from tests.web.desktop import Desk
 from tests.web.test_desk import BORN, desk, verified  # noqa: F401  a fixture
@@ -290,3 +290,47 @@ def test_nobody_grants_a_request_of_their_own(promised: int, site: Site, world: 
     with pytest.raises(RefusedError, match="自分の申請"):
         replays.decide(site.database, MUNICIPALITY, own, 1, grant=True, now=site.clock.now())
     assert replays.decide(site.database, MUNICIPALITY, other, 1, grant=True, now=site.clock.now()) == 1
+
+
+@pytest.mark.parametrize("role", ["supervisor", "staff"])
+def test_a_call_is_corrected_from_its_replay_and_shown_before_it_is_recorded(  # type: ignore[no-untyped-def]
+    promised: int, site: Site, logged_in, role: str
+) -> None:
+    browser = logged_in(role)
+    assert browser.get("/calls/1/correct").headers["location"] == "/calls/1", "the purpose comes first"
+    assert "/calls/1/correct" in open_call(browser).text
+    assert "納付の予定日" in browser.see("/calls/1/correct").text
+    wish = {"reason": "日付の聞き違い", "f:promise.due": "R8.12.1"}
+    assert browser.submit("/calls/1/correct", **{**wish, "reason": ""}).status_code == 422
+    assert browser.submit("/calls/1/correct", **{**wish, "f:promise.due": "きのう"}).status_code == 422
+    tried = browser.submit("/calls/1/correct", **wish, act="try")
+    assert (tried.status_code, "こう変わります" in tried.text) == (200, True)
+    assert due_days(site) == {"open": ["2026-11-30"]} or len(due_days(site)) == 1
+    assert browser.submit("/calls/1/correct", **wish, act="record").headers["location"] == "/calls/1?said=corrected"
+    assert "2026-12-01" in due_days(site)["open"]
+    page = browser.see("/calls/1").text
+    assert "日付の聞き違い" in page
+    assert "証明できました" in page
+
+
+def due_days(site: Site) -> dict[str, list[str]]:
+    """The days that were promised, by the promises' states."""
+    found: dict[str, list[str]] = {}
+    with site.database.read() as conn:
+        for state, day in conn.execute(select(promises.c.state, promises.c.due_on)):
+            found.setdefault(state, []).append(day.isoformat())
+    return found
+
+
+def test_a_call_of_another_campaign_or_one_that_goes_on_is_not_corrected(  # type: ignore[no-untyped-def]
+    promised: int, site: Site, logged_in
+) -> None:
+    browser = logged_in("supervisor")
+    open_call(browser)
+    with site.database.write() as conn:
+        conn.execute(update(campaigns).values(supervisor_id=3, created_by=3))
+    assert browser.get("/calls/1/correct").status_code == 404
+    with site.database.write() as conn:
+        conn.execute(update(campaigns).values(supervisor_id=2, created_by=2))
+        conn.execute(update(calls).values(live=True))
+    assert browser.get("/calls/1/correct").status_code in (409, 422)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callflow.console.i18n import said
-from callflow.console.pages.calls import lists, replay, review, sound
+from callflow.console.pages.calls import amend, lists, replay, review, sound
 from callflow.console.routes import Route, allow
 
 KNOW = allow("supervisor", "staff", "auditor")
@@ -16,6 +16,7 @@ SAID = {
     "declined": said("申請を承認しませんでした。"),
     "scored": said("採点を保存しました。"),
     "settled": said("分かった結果で通話を終えました。案件はまた架電の順番を待ちます。"),
+    "corrected": said("訂正を記録しました。"),
     "commented": said("コメントを保存しました。"),
 }
 
@@ -25,6 +26,8 @@ ROUTES = (
     Route("GET", "/calls/{id}/recordings/{recording}", sound.sound, KNOW, said("録音"), shows=FILM),
     Route("POST", "/calls/{id}/open", replay.give_purpose, KNOW, said("通話の再生")),
     Route("POST", "/calls/{id}/ask", replay.ask, allow("auditor"), said("再生の申請")),
+    Route("GET", "/calls/{id}/correct", amend.amend_page, JUDGE, said("通話の訂正"), shows=FILM),
+    Route("POST", "/calls/{id}/correct", amend.amend, JUDGE, said("通話の訂正"), shows=FILM),
     Route("POST", "/replay-requests/{id}", replay.decide, allow("staff"), said("再生の申請")),
     Route("POST", "/calls/{id}/card", replay.keep, JUDGE, said("採点")),
     Route("POST", "/calls/{id}/comments", replay.add_comment, JUDGE, said("コメント")),

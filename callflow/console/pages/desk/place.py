@@ -154,7 +154,7 @@ _MINE = (calls.c.municipality_id == _TENANT, calls.c.operator_id == _OPERATOR)
 _LIVE = select(calls).where(*_MINE, is_live, holds_operator)
 _IN_REVIEW = select(func.count()).select_from(calls).where(*_MINE, is_live, ~calls.c.unattended, ~holds_operator)
 _TO_TAKE_BACK = (
-    select(calls.c.id, calls.c.disposition, calls.c.closed_at)
+    select(calls.c.id, calls.c.disposition, calls.c.closed_at, calls.c.script_hash)
     .where(*_MINE, calls.c.closed_at > bindparam("since", type_=Instant), calls.c.talk_state != "")
     .order_by(calls.c.closed_at.desc())
     .limit(1)

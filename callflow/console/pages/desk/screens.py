@@ -91,13 +91,15 @@ def common_parts(conn: Connection, visit: Visit, refused: str = "") -> dict[str,
     """What every screen of the desk shows around its own."""
     site, who, attended = visit.site, visit.who.account_id, visit.site.attended is not None
     help_since, help_seen_at = help_asked(conn, site.municipality_id, who)
+    ended = to_take_back(conn, site.municipality_id, who, visit.now)
     return {
         "live": True,
         "refused": refused,
         "breaks": BREAKS,
         "help_since": help_since,
         "help_seen_at": help_seen_at,
-        "take_back": to_take_back(conn, site.municipality_id, who, visit.now),
+        "take_back": ended,
+        "ended_as": _in_words(conn, visit, ended) if ended else "",
         "by_hand": site.dials_by_hand,
         "attended": attended,
         "softphone": site.softphone,
@@ -105,6 +107,13 @@ def common_parts(conn: Connection, visit: Visit, refused: str = "") -> dict[str,
         "receiver": attendance.receiver_of(conn, site.municipality_id, who) if attended else None,
         "in_review": in_review(conn, site.municipality_id, who),
     }
+
+
+def _in_words(conn: Connection, visit: Visit, call: Any) -> str:
+    """The outcome of an ended call: its code with its name in the call's own script."""
+    script = visit.site.shelf.flow(conn, visit.site.municipality_id, call.script_hash).script
+    disposition = script.dispositions.get(call.disposition)
+    return f"{call.disposition} {disposition.name}" if disposition else str(call.disposition)
 
 
 def case_for(visit: Visit, case_id: int, occasion: str, groups: tuple[Group, ...]) -> CaseView:
