@@ -70,6 +70,11 @@
     const button = key && buttonOf(key);
     if (!button || event.repeat) return;
     event.preventDefault();
+    if (looking) wanted = [key, button.textContent];
+    press(button);
+  });
+
+  const press = (button) => {
     if (button.matches("textarea")) return void button.focus();
     if (button.matches("summary")) {
       button.parentElement.open = !button.parentElement.open;
@@ -77,7 +82,21 @@
       return;
     }
     if (!busy) button.click();
-  });
+  };
+
+  // A key that came while the page looked for a case by itself is pressed once more on the screen that the look brought,
+  // if it still means the same there.
+  let looking = false;
+  let wanted = null;
+  const pressWanted = () => {
+    const [key, meant] = wanted ?? [];
+    looking = false;
+    wanted = null;
+    const button = key && buttonOf(key);
+    if (!button || button.textContent !== meant || button.parentElement.open) return;
+    htmx.process(desk());
+    press(button);
+  };
 
   const settle = () => {
     busy = false;
@@ -102,6 +121,7 @@
     const form = document.querySelector("form[data-again]");
     if (!form || busy || Date.now() - asked < 5000 || document.querySelector("details[open]")) return;
     asked = arrived = Date.now();
+    looking = true;
     form.requestSubmit();
   };
 
@@ -110,7 +130,10 @@
     following = false;
   });
   document.addEventListener("htmx:after:swap", settle);
-  document.addEventListener("htmx:finally:request", () => { busy = false; });
+  document.addEventListener("htmx:finally:request", () => {
+    busy = false;
+    if (looking) pressWanted();
+  });
   document.addEventListener("htmx:error", () => {
     busy = false;
     const offline = document.getElementById("offline");
