@@ -38,6 +38,8 @@ from tests.shift import Shift, begin
 
 NO_CONTACT = {"NA", "BZ", "FX", "DN", "NW", "AM0", "AM1", "TF"}
 GRACE = 10
+TO_STAFF = 2
+"""The policy's days of grace, and with which broken promise a case goes to the ward's staff, as a slip."""
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Ledger:
                 each.state = "kept"
             elif each.state == "open" and today > each.due + timedelta(days=GRACE):
                 each.state = "partial" if each.paid else "broken"
+                broken = [one for one in self.promised if (one.case_id, one.state) == (each.case_id, "broken")]
+                self.slips += each.state == "broken" and len(broken) >= TO_STAFF
 
 
 def listen(room: Room, ledger: Ledger) -> None:
