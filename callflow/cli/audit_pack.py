@@ -10,7 +10,7 @@ import typer
 
 from callflow import inspections
 from callflow.cli.context import Context
-from callflow.cli.output import say
+from callflow.cli.output import free, say
 from callflow.errors import InputError, Where
 from callflow.inspections import Inspection
 from scheduler.calendar import tokyo_date
@@ -33,8 +33,7 @@ def pack(
 
     here: Context = ctx.obj
     here.actor.must_be("staff", "auditor")
-    if output.exists():
-        raise InputError(f"{output} はすでにあります", where=Where(field="--output"), mend="別の名前にしてください")
+    free(output)
     period = period_of(begins, ends, here.clock.now())
     with here.database.read() as conn:
         ask = Ask(
