@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, select
 
+from callflow import calllog
+from callflow.effects import CancelLivingReport
 from callflow.followup.deadlines import post_by
 from callflow.followup.terms import Rules
 from models.tables import contact_slips, follow_up_events, living_report_links, living_reports, slip_reasons
@@ -90,7 +92,8 @@ def balance(
 ) -> Balance:
     """The balance of the reports that were asked for in `[since, until)`; of all, where both are None."""
     rows = conn.execute(_reports(m, _between(_r.requested_at, since, until))).all()
-    lone = conn.execute(_lone_slips(m, _between(_s.raised_at, since, until))).all()
+    slips = conn.execute(_lone_slips(m, _between(_s.raised_at, since, until))).all()
+    lone = [row for row in slips if not _was_cancelled(conn, m, row.call_id)]
     posted = [row for row in rows if row.posted]
     cancelled = [row for row in rows if row.state == "cancelled" and not row.posted]
     pending = [row for row in rows if row.state == "requested"]
@@ -145,14 +148,24 @@ def _reports(m: int, period: list[ColumnElement[bool]]) -> Select[Any]:
 
 
 def _lone_slips(m: int, period: list[ColumnElement[bool]]) -> Select[Any]:
-    """Standing slips in hardship whose call asked for no report and cancelled none."""
+    """Standing slips in hardship whose call stands in no link to a report."""
     linked = exists().where(_l.municipality_id == m, _l.call_id == _s.call_id)
     hard = exists().where(_q.municipality_id == m, _q.slip_id == _s.id, _q.reason == "hardship")
     return (
-        select(_s.id, _s.case_id)
+        select(_s.id, _s.case_id, _s.call_id)
         .where(_s.municipality_id == m, _s.state != "cancelled", _s.origin == "call", hard, ~linked, *period)
         .order_by(_s.id)
     )
+
+
+def _was_cancelled(conn: Connection, m: int, call_id: int) -> bool:
+    """Whether a call's outcome forbids the report that its hardship would have asked for: nothing is posted to a
+    household under protection (支援措置), whatever else was said."""
+    settled = [event.payload for event in calllog.read(conn, m, call_id) if event.kind in _SETTLES and event.payload]
+    return bool(settled) and any(effect["effect"] == CancelLivingReport.__name__ for effect in settled[-1]["effects"])
+
+
+_SETTLES: Final = (calllog.CLOSE, calllog.CORRECT)
 
 
 def _between(column: ColumnElement[Any], since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

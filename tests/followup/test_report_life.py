@@ -16,6 +16,7 @@ from callflow.followup.terms import Rules
 from models.database import Database
 from models.tables import (
     audit_events,
+    call_events,
     follow_up_events,
     households,
     living_report_links,
@@ -25,6 +26,8 @@ from models.tables import (
 )
 from tests.crash.points import Points
 from tests.followup.conftest import Said, staff
+from tests.integration.test_calls import whole
+from tests.integration.test_holdings import VERIFIED
 from tests.world import MUNICIPALITY, TestCase, World
 
 Terminal = Callable[..., Said]
@@ -162,6 +165,22 @@ def test_an_omission_shows_with_its_case(
     assert {gap.case_id for gap in found.gaps} == {1}
     said = terminal("ward01", "report", "balance")
     assert (said.code, "案件 1" in said.out) == (1, True)
+
+
+@pytest.mark.parametrize("outcome", ["dv", "deceased"])
+def test_hardship_in_a_call_whose_outcome_forbids_the_letter_is_no_omission(
+    world: World, case: TestCase, rules: Rules, outcome: str
+) -> None:
+    whole(world, case, [*VERIFIED, ("hardship", {}), (outcome, {}), ("done", {})])
+    with world.database.read() as conn:
+        assert "hardship" in conn.execute(select(slip_reasons.c.reason)).scalars().all()
+    assert (of(world, rules).requested, of(world, rules).slips, of(world, rules).gap) == (0, 0, 0)
+    with world.database.write() as conn:  # without the outcome's word for it, it is one
+        closing = call_events.c.kind == "call:close"
+        said = conn.execute(select(call_events.c.payload).where(closing)).scalar_one()
+        spoilt = said.replace("CancelLivingReport", "RaiseTask")
+        conn.execute(update(call_events).where(closing).values(payload=spoilt))
+    assert {gap.kind for gap in of(world, rules).gaps} == {"no_request"}
 
 
 def test_what_was_asked_for_in_another_month_is_not_counted(world: World, hard: int, terminal: Terminal) -> None:
