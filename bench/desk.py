@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 import uvicorn
 from jinja2 import Environment
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -43,6 +43,7 @@ from callflow.reports import catalogue
 from callflow.reports.asking import Ask
 from callflow.shelf import Shelf
 from callflow.simulation.sample import generate, write
+from models.base import Instant
 from models.database import Database
 from models.ids import SEQUENCES
 from models.tables import accounts, metadata, municipalities
@@ -215,7 +216,7 @@ def _seats(database: Database, operators: int) -> tuple[list[Desk], Desk]:
         cases = [add_case(conn, number + 1) for number in range(operators)]
         people = [account(conn, 1, f"seat{n}", f"見本 {n}番", "operator", clock.now()) for n in range(operators)]
         conn.execute(accounts.update().values(password_once=False))
-    standing = [open_call(world, case.case_id, who) for case, who in zip(cases, people, strict=True)]
+    standing = [open_call(world, case.case_id, who, case.number_id) for case, who in zip(cases, people, strict=True)]
     with database.write() as conn:
         seats = [Desk(*_session(conn, f"seat{number}"), at.call_id, at.step) for number, at in enumerate(standing)]
         return seats, Desk(*_session(conn, "sv01"), 0, 0)
@@ -308,11 +309,14 @@ def _rooms(folder: Path, *, calls: int = 0, sqlite: bool = True) -> Iterator[tup
 
 def _with_calls(database: Database, calls: int) -> None:
     filled(database, calls)
+    with database.write() as conn:  # the year goes on past the moment at which the operators sit here
+        for table, when in (("promises", "made_at"), ("signals", "at"), ("calls", "closed_at")):
+            conn.execute(text(f"DELETE FROM {table} WHERE {when} > :now").bindparams(bindparam("now", START, Instant)))
     if database.is_sqlite:
         return
     with database.write() as conn:  # they were written past the sequences that give ids
         for name in SEQUENCES:
-            conn.execute(text(f"SELECT setval('{name}_id', (SELECT greatest(max(id), 1) FROM {name}))"))
+            conn.execute(text(f"SELECT setval('{name}_id', (SELECT coalesce(max(id), 0) + 1 FROM {name}), false)"))
 
 
 @contextmanager
@@ -328,7 +332,7 @@ def patience() -> Iterator[Contenders]:
 
 
 def _crowded(*, sqlite: bool) -> Figure:
-    calls = sized(100_000, 1_000_000)
+    calls = sized(200_000, 1_000_000)
 
     @contextmanager
     def contenders() -> Iterator[Contenders]:

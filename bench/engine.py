@@ -41,10 +41,10 @@ def make_world(path: Path) -> World:
     return world
 
 
-def open_call(world: World, case: int = 1, operator: int = 0) -> Standing:
+def open_call(world: World, case: int = 1, operator: int = 0, number: int = 0) -> Standing:
     """A call that has been answered, at its first line."""
     operator = operator or world.operator
-    call_id = world.calls.open(Opening(case, operator, world.script_hash, {}, number_id=case))
+    call_id = world.calls.open(Opening(case, operator, world.script_hash, {}, number_id=number or case))
     for event in ("placing", "ringing", "answered"):
         world.calls.line(call_id, event)
     return world.calls.begin(call_id, operator)

@@ -36,7 +36,7 @@ INSERT INTO campaigns (municipality_id, id, name, claim_type, script_hash, setti
  created_at, created_by) SELECT 1, n, 'C' || n, 'national_health_insurance', 'x', '{{}}', '{{}}', '{{}}', 'running', '',
  {opened}, 1 FROM {twelve};
 INSERT INTO cases (municipality_id, id, debtor_id, household_id, claim_type, status, created_at)
- SELECT 1, n, n, n, 'national_health_insurance', 'open', {start} FROM {cases};
+ SELECT 1, n, 1000000000 + n, n, 'national_health_insurance', 'open', {start} FROM {cases};
 INSERT INTO queue_entries (municipality_id, campaign_id, case_id, household_id, state, due_at, priority, fence, reason)
  SELECT 1, 1 + n % 12, n, n, 'done', {start}, 1, 0, '' FROM {cases};
 INSERT INTO calls (municipality_id, id, campaign_id, case_id, household_id, number_id, operator_id, direction,

@@ -183,9 +183,9 @@ def _live_calls(conn: Connection, municipality_id: int) -> list[Row[Any]]:
         )
         .join(accounts, (accounts.c.municipality_id == c.municipality_id) & (accounts.c.id == c.operator_id))
         .where(c.municipality_id == municipality_id, is_live)
-        .order_by(c.opened_at)
     )
-    return list(conn.execute(query))
+    # Sorted here: asked for the order, SQLite walks all calls by `opened_at` in place of the few that are live.
+    return sorted(conn.execute(query), key=lambda row: row.opened_at)
 
 
 def _call(row: Row[Any]) -> LiveCall:
@@ -240,10 +240,12 @@ def _operators(
 def last_ended(conn: Connection, municipality_id: int, now: datetime) -> dict[int, datetime]:
     """When each operator's last call of the last hour ended."""
     c = calls.c
-    query = select(c.operator_id, func.max(c.closed_at)).where(
-        c.municipality_id == municipality_id, text("NOT live"), c.last_event_at > now - HOUR
-    )
-    return {operator: at for operator, at in conn.execute(query.group_by(c.operator_id)) if at is not None}
+    lately = (c.municipality_id == municipality_id, text("NOT live"), c.last_event_at > now - HOUR)
+    ended: dict[int, datetime] = {}
+    # Grouped here: asked to group, SQLite walks all calls by operator in place of the last hour's.
+    for operator, at in conn.execute(select(c.operator_id, c.closed_at).where(*lately, c.closed_at.is_not(None))):
+        ended[operator] = max(at, ended.get(operator, at))
+    return ended
 
 
 def looking_at(conn: Connection, municipality_id: int) -> set[int]:

@@ -259,6 +259,7 @@ calls = tenant_table(
     Index("ix_calls_last_event", "municipality_id", "last_event_at"),
     Index("ix_calls_campaign", "municipality_id", "campaign_id", "placed_at"),
     Index("ix_calls_opened", "municipality_id", "opened_at"),
+    Index("ix_calls_operator", "municipality_id", "operator_id", "closed_at"),
     index_where("ix_calls_untallied", "untallied", "untallied", "campaign_id"),
 )
 

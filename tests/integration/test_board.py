@@ -8,14 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from callflow.board import Board, board
 from callflow.campaigns import Campaigns
@@ -32,6 +30,7 @@ from models.database import Database
 from models.migrate import HEAD, current
 from models.tables import dial_refusals
 from tests.conftest import START
+from tests.plans import many_calls, walks
 from tests.shift import CONFIG, begin
 
 ROOT = Path(__file__).parents[2]
@@ -93,36 +92,6 @@ def test_a_campaign_of_which_nothing_is_dialled_says_so(room: Room) -> None:
     assert "★ 時計が -0:01:30（時:分:秒）飛んだため、発信を止めています" in jump
 
 
-GROWS = ("calls", "call_events", "dial_refusals", "callbacks", "sessions", "negotiation_records", "audit_events")
-
-
-def scans(database: Database, act: Callable[[], object]) -> list[str]:
-    """The statements of `act` that walk through a table that grows with the log instead of asking an index."""
-    asked: dict[str, Any] = {}
-
-    def hear(_conn: Any, _cursor: Any, words: str, given: Any, _context: Any, many: bool) -> None:
-        if words.startswith(("SELECT", "WITH", "UPDATE")) and not many:
-            asked.setdefault(words, given)
-
-    event.listen(database.engine, "before_cursor_execute", hear)
-    act()
-    event.remove(database.engine, "before_cursor_execute", hear)
-    assert asked
-    found = []
-    with database.write() as conn:
-        conn.exec_driver_sql("ANALYZE")
-        if not database.is_sqlite:
-            conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        for words, given in asked.items():
-            explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-            for row in conn.exec_driver_sql(f"{explain} {words}", given):
-                line = str(row[-1])
-                walks = any(f"SCAN {name}" in line and "INDEX" not in line for name in GROWS)
-                if walks or any(f"Seq Scan on {name}" in line for name in GROWS):
-                    found.append(f"{line}: {words}")
-    return found
-
-
 @pytest.fixture
 def worked(room: Room) -> Room:
     """A room with a log, and with refusals of long ago."""
@@ -132,11 +101,12 @@ def worked(room: Room) -> Room:
     old = [{**row, "id": 1_000_000 + one, "at": START - timedelta(days=100)} for one in range(3_000)]
     with room.database.write() as conn:
         conn.execute(dial_refusals.insert(), old)
+        many_calls(conn, 30)
     return room
 
 
 def test_no_question_of_the_board_walks_through_the_log(worked: Room) -> None:
-    assert scans(worked.database, lambda: now(worked)) == []
+    assert walks(worked.database, lambda: now(worked)) == []
 
 
 def test_neither_the_periodic_work_nor_a_deal_walks_through_the_log(worked: Room, tmp_path: Path) -> None:
@@ -153,9 +123,9 @@ def test_neither_the_periodic_work_nor_a_deal_walks_through_the_log(worked: Room
     )
     duties = [duty for duty in DUTIES if duty.name in ("wake", "leases", "recover", "ranks", "learn")]
     work = Work(place, worker="a", tell=lambda _words: None, duties=duties)
-    assert scans(worked.database, work.once) == []
+    assert walks(worked.database, work.once) == []
     worked.clock.advance(timedelta(hours=3))
-    assert scans(worked.database, lambda: worked.switchboard.deal(worked.operators[0], [worked.campaign_id])) == []
+    assert walks(worked.database, lambda: worked.switchboard.deal(worked.operators[0], [worked.campaign_id])) == []
 
 
 def test_neither_start_up_nor_a_plan_walks_through_the_log(worked: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +148,9 @@ def test_neither_start_up_nor_a_plan_walks_through_the_log(worked: Room, monkeyp
         assert found.outcomes
         assert "quiet" not in found.refusals, "of long ago"
 
-    assert scans(worked.database, start) == []
-    assert scans(worked.database, status) == []
-    assert scans(worked.database, plan) == []
+    assert walks(worked.database, start) == []
+    assert walks(worked.database, status) == []
+    assert walks(worked.database, plan) == []
 
 
 def test_a_question_without_an_index_is_found(worked: Room) -> None:
@@ -188,7 +158,7 @@ def test_a_question_without_an_index_is_found(worked: Room) -> None:
         with worked.database.read() as conn:
             conn.exec_driver_sql("SELECT count(*) FROM calls WHERE talk_state = 'x'")
 
-    assert len(scans(worked.database, ask)) == 1
+    assert len(walks(worked.database, ask)) == 1
 
 
 def test_watch_draws_anew_when_something_happens_and_ends_when_told_to(room: Room) -> None:
