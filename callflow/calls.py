@@ -129,6 +129,22 @@ class Calls:
             lambda conn: self._move(conn, self._hold(conn, call_id, needs_live=False), event)
         )
 
+    def pick_up(self, call_id: int, event: LineEvent, operator_id: int) -> tuple[str, Standing | None]:
+        """Records an event of the line of a call that has its operator. Where the line is answered by then, the talk
+        begins in the same transaction. The line's state, and where the talk stands; None if there is none.
+        """
+
+        def work(conn: Connection) -> tuple[str, Standing | None]:
+            held = self._hold(conn, call_id, needs_live=False)
+            state = self._move(conn, held, event)
+            if state != "answered" or not held.row.live:
+                return state, None
+            if held.told.talk is not None:
+                return state, self._standing(held)
+            return state, self._begin(conn, self._hold(conn, call_id, operator_id), operator_id, {})
+
+        return self._database.transact(work)
+
     def end_line(
         self, call_id: int, event: LineEvent, actor: str, then: Callable[[Connection, Closed], None]
     ) -> Closed | None:

@@ -410,20 +410,11 @@ class Switchboard:
     def _take_in(self, row: Row[Any], event: LineEvent) -> Heard:
         if line.is_final(event.kind):
             return Heard(row.id, "ended", closed=self._calls.end_line(row.id, event, SYSTEM, self._release))
+        if not row.unattended:
+            state, standing = self._calls.pick_up(row.id, event, row.operator_id)
+            return Heard(row.id, state, standing=standing)
         state = self._calls.line(row.id, event.kind, at=event.at, provider_ref=event.provider_ref, cause=event.cause)
-        return Heard(row.id, state, standing=self._connect(row) if state == "answered" else None)
-
-    def _connect(self, row: Row[Any]) -> Standing | None:
-        """The operator, on the line since it was placed, sees the first words; None if it ended meanwhile.
-
-        A call that was dialled ahead has none as yet: whoever is free longest takes it.
-        """
-        if row.unattended:
-            return self.put_through(row.id)
-        try:
-            return self._calls.begin(row.id, row.operator_id)
-        except RefusedError:
-            return None
+        return Heard(row.id, state, standing=self.put_through(row.id) if state == "answered" else None)
 
     def _as_attended(self, row: Row[Any], event: LineEvent) -> LineEvent:
         """A resident who answers when the operator's receiver is gone already was abandoned (AB)."""
