@@ -76,11 +76,17 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A call inside a transaction: its row, locked, its script, and what its log amounts to."""
+    """A call inside a transaction: its row as it was found, locked, its script, and what its log amounts to by now."""
 
     row: Row[Any]
     flow: Flow
     told: Told
+    head: Head
+    line_state: str
+
+    def then(self, told: Told, head: Head, line_state: str | None = None) -> _Held:
+        """The same call, further on in the transaction."""
+        return _Held(self.row, self.flow, told, head, line_state or self.line_state)
 
 
 class Calls:
@@ -126,7 +132,7 @@ class Calls:
         """Records an event of the telephone line and returns the line's state; late or repeated ones move nothing."""
         event = LineEvent(kind, at or self._clock.now(), provider_ref, cause)  # type: ignore[arg-type]
         return self._database.transact(
-            lambda conn: self._move(conn, self._hold(conn, call_id, needs_live=False), event)
+            lambda conn: self._move(conn, self._hold(conn, call_id, needs_live=False), event).line_state
         )
 
     def pick_up(self, call_id: int, event: LineEvent, operator_id: int) -> tuple[str, Standing | None]:
@@ -135,13 +141,11 @@ class Calls:
         """
 
         def work(conn: Connection) -> tuple[str, Standing | None]:
-            held = self._hold(conn, call_id, needs_live=False)
-            state = self._move(conn, held, event)
-            if state != "answered" or not held.row.live:
-                return state, None
-            if held.told.talk is not None:
-                return state, self._standing(held)
-            return state, self._begin(conn, self._hold(conn, call_id, operator_id), operator_id, {})
+            held = self._move(conn, self._hold(conn, call_id, operator_id, needs_live=False), event)
+            if held.line_state != "answered" or not held.row.live:
+                return held.line_state, None
+            begun = held.told.talk is not None
+            return held.line_state, self._standing(held) if begun else self._begin(conn, held, operator_id, {})
 
         return self._database.transact(work)
 
@@ -156,10 +160,10 @@ class Calls:
             held = self._hold(conn, call_id, needs_live=False)
             if not held.row.live:
                 return _already(held)
-            state = self._move(conn, held, event)
-            if held.told.talk is not None or not line.is_over(state):
+            held = self._move(conn, held, event)
+            if held.told.talk is not None or not line.is_over(held.line_state):
                 return None
-            return self._close(conn, self._hold(conn, call_id), actor, "ended", then)
+            return self._close(conn, held, actor, "ended", then)
 
         return self._database.transact(work)
 
@@ -170,7 +174,7 @@ class Calls:
             held = self._hold(conn, call_id, operator_id)
             if held.told.talk is not None:
                 return self._standing(held)
-            if held.row.line_state != "answered":
+            if held.line_state != "answered":
                 raise RefusedError("まだ電話に出ていません", mend="つながってから始めてください")
             return self._begin(conn, held, operator_id, {})
 
@@ -184,7 +188,7 @@ class Calls:
 
         def work(conn: Connection) -> Standing:
             held = self._hold(conn, call_id)
-            if not held.row.unattended or held.row.line_state != "answered":
+            if not held.row.unattended or held.line_state != "answered":
                 raise RefusedError("この通話はもうつなげません", mend="次の通話を待ってください")
             self._set(conn, call_id, operator_id=operator_id, unattended=False)
             name = conn.execute(_NAME, {"m": self._municipality_id, "operator": operator_id}).scalar_one()
@@ -203,7 +207,7 @@ class Calls:
     def standing_of(self, conn: Connection, row: Row[Any]) -> Standing:
         """Where a call stands by its row of `calls`, which was read in the transaction of `conn`."""
         flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
-        return self._standing(_Held(row, flow, self._tell(conn, row, flow)))
+        return self._standing(self._held(conn, row, flow))
 
     def amounts_to(self, call_id: int, operator_id: int) -> tuple[str, tuple[Effect, ...]]:
         """The disposition and all that the call would cause if it ended now."""
@@ -310,7 +314,7 @@ class Calls:
             talk = held.told.talk
             if talk is not None and talk.state != END and reason != replay.UNENDED:
                 raise RefusedError("まだ通話中です", mend="「切れた」か最後の応答を選んでください")
-            if talk is None and held.row.line_state not in ("ended", "needs_review"):
+            if talk is None and held.line_state not in ("ended", "needs_review"):
                 raise RefusedError("まだ回線が終わっていません", mend="回線の結果を待ってください")
             return self._close(conn, held, actor, reason, then)
 
@@ -383,12 +387,12 @@ class Calls:
         announce(conn, self._municipality_id, "call", call_id)
         return call_id
 
-    def _move(self, conn: Connection, held: _Held, event: LineEvent) -> str:
-        """The line's state after an event."""
-        before = str(held.row.line_state)
+    def _move(self, conn: Connection, held: _Held, event: LineEvent) -> _Held:
+        """The call after an event of its line."""
+        before = held.line_state
         moved = line.move(before, event.kind) if held.row.live else None
         if not isinstance(moved, line.Moved):
-            return before
+            return held
         now = self._clock.now()
         payload = _line_payload(event.kind, before, moved, event.at, event.provider_ref, event.cause)
         columns = {"line_state": moved.state, **_line_times(moved.state, now)}
@@ -396,8 +400,7 @@ class Calls:
             columns["provider_ref"] = event.provider_ref
         if moved.state == "needs_review":
             columns["review_reason"] = event.cause or event.kind
-        self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
-        return moved.state
+        return self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
 
     def _begin(self, conn: Connection, held: _Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
         script, told = held.flow.script, replay.taken_by(held.told, taken)
@@ -420,7 +423,7 @@ class Calls:
         taken = flow.answer(told.talk, name, fields=frozenset(values), holds=holds)
         if isinstance(taken, NotTaken):
             return self._standing(held, why_not(taken))
-        seq = held.row.event_count + 1
+        seq = held.head.count + 1
         after = replay.won_by(flow.script, told, taken, name, values, seq)
         spoken = replay.spoken(flow.script, after, taken.talk, after.won.values)
         payload = {
@@ -439,10 +442,8 @@ class Calls:
 
     def _learn(self, conn: Connection, held: _Held, actor: str, found: Mapping[str, Any]) -> _Held:
         now = self._clock.now()
-        self._append(
-            conn, held, [Entry(calllog.LINE, actor, found)], now, {"line_state": "ended", "line_ended_at": now}
-        )
-        return self._hold(conn, held.row.id)
+        columns = {"line_state": "ended", "line_ended_at": now}
+        return self._append(conn, held, [Entry(calllog.LINE, actor, found)], now, columns)
 
     def _close(
         self,
@@ -507,7 +508,11 @@ class Calls:
         if needs_live and not row.live:
             raise RefusedError("この通話は終わっています", mend="終わった通話の訂正は、訂正の記録として残します")
         flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
-        return _Held(row, flow, self._tell(conn, row, flow))
+        return self._held(conn, row, flow)
+
+    def _held(self, conn: Connection, row: Row[Any], flow: Flow) -> _Held:
+        head = Head(row.event_count, row.head_hash)
+        return _Held(row, flow, self._tell(conn, row, flow), head, row.line_state)
 
     def _tell(self, conn: Connection, row: Row[Any], flow: Flow) -> Told:
         """The fold of the call's log, from memory only if memory has exactly this head."""
@@ -523,16 +528,15 @@ class Calls:
         entries: Sequence[Entry],
         now: datetime,
         columns: Mapping[str, Any],
-    ) -> tuple[Head, Told]:
-        head = Head(held.row.event_count, held.row.head_hash)
-        new = calllog.append(conn, self._municipality_id, held.row.id, head, entries, now, self._salt)
-        told = _retold(held.flow.script, held.told, head.count, entries, now)
+    ) -> _Held:
+        new = calllog.append(conn, self._municipality_id, held.row.id, held.head, entries, now, self._salt)
+        told = _retold(held.flow.script, held.told, held.head.count, entries, now)
         talk = {"talk_state": told.talk.state, "party": told.talk.party} if told.talk else {}
         self._set(conn, held.row.id, event_count=new.count, head_hash=new.hash, **talk, **columns)
         if "line_state" in columns:  # steps of a talk are not announced: it costs a fifth of their rate
             announce(conn, self._municipality_id, "call", held.row.id)
         self._remember(held.row.id, new.hash, told)
-        return new, told
+        return held.then(told, new, columns.get("line_state"))
 
     def _remember(self, call_id: int, head: bytes, told: Told) -> None:
         """A rolled-back transaction may leave a head here that the database never had: it is then not used."""
@@ -543,8 +547,7 @@ class Calls:
     def _step(self, conn: Connection, held: _Held, entry: Entry, *, steps: int = 1) -> Standing:
         now = self._clock.now()
         step = held.row.step + steps
-        _, told = self._append(conn, held, [entry], now, {"step": step})
-        return self._standing(_Held(held.row, held.flow, told), step=step)
+        return self._standing(self._append(conn, held, [entry], now, {"step": step}), step=step)
 
     def _standing(self, held: _Held, refused: str = "", *, step: int | None = None) -> Standing:
         talk, script = held.told.talk, held.flow.script
@@ -555,7 +558,7 @@ class Calls:
         return Standing(
             call_id=held.row.id,
             step=held.row.step if step is None else step,
-            line_state=held.row.line_state,
+            line_state=held.line_state,
             state=talk.state if talk else "",
             line=held.told.line,
             level=level,

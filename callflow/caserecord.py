@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, singledispatch
 
-from sqlalchemy import ColumnElement, Connection, Insert, Integer, Table, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Integer, Table, bindparam, insert, or_, select, update
 
 from callflow.effects import (
     CancelLivingReport,
@@ -59,8 +59,10 @@ OPEN_REPORT = ("requested", "sent", "re_requested")
 
 _insert = cache(Insert)
 _TENANT, _CASE, _HOUSEHOLD = (bindparam(name, type_=Integer) for name in ("m", "case", "household"))
-_ORGANISATION = select(accounts.c.organisation_id).where(
-    accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("actor")
+_RECORD = insert(negotiation_records).values(
+    organisation_id=select(accounts.c.organisation_id)
+    .where(accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("actor"))
+    .scalar_subquery()
 )
 _REPLACE_PROMISE = (
     update(promises)
@@ -146,20 +148,23 @@ def _apply(effect: Effect, _owner: Owner) -> None:
 
 @_apply.register
 def _(effect: RecordNegotiation, owner: Owner) -> None:
-    organisation = owner.conn.execute(_ORGANISATION, {"m": owner.municipality_id, "actor": owner.actor_id}).scalar_one()
-    owner.insert(
-        negotiation_records,
-        id=owner.new_id(negotiation_records),
-        case_id=owner.case_id,
-        call_id=owner.call_id,
-        at=owner.at,
-        actor_id=owner.actor_id,
-        organisation_id=organisation,
-        disposition=effect.code,
-        party=effect.party,
-        text=effect.text,
-        ack_candidate=effect.ack_candidate,
-        corrects_id=_last_record(owner) if owner.records else None,
+    owner.conn.execute(
+        _RECORD,
+        {
+            "m": owner.municipality_id,
+            "actor": owner.actor_id,
+            "municipality_id": owner.municipality_id,
+            "id": owner.new_id(negotiation_records),
+            "case_id": owner.case_id,
+            "call_id": owner.call_id,
+            "at": owner.at,
+            "actor_id": owner.actor_id,
+            "disposition": effect.code,
+            "party": effect.party,
+            "text": effect.text,
+            "ack_candidate": effect.ack_candidate,
+            "corrects_id": _last_record(owner) if owner.records else None,
+        },
     )
 
 

@@ -184,7 +184,7 @@ def judge_for_placing(
     call itself if its row exists already. The caller records a refusal (`record_refusal`) in a transaction that is
     committed.
     """
-    facts = facts_for(conn, municipality_id, case_id, campaign_id=rules.campaign_id, except_call=call_id)
+    facts = facts_for(conn, municipality_id, case_id, campaign_id=rules.campaign_id, except_call=call_id, ranked=False)
     number = next((each for each in facts.numbers if each.number_id == number_id), None)
     return judge(facts.case, number, facts.history, rules.policy, rules.calendar, now)
 

@@ -235,17 +235,19 @@ def facts_for(
     *,
     campaign_id: int = 0,
     except_call: int = 0,
+    ranked: bool = True,
 ) -> Facts:
     """The facts of a case as this transaction sees them. Raises LookupError for an unknown case.
 
     `campaign_id` 0: judged outside any campaign. `except_call`: the call being judged, which is no history yet.
+    `ranked`: with the rates by which cases and numbers are ranked; a judgement alone needs none.
     """
     about = {"m": municipality_id, "case": case_id}
     row = conn.execute(_case, {**about, "campaign": campaign_id}).one_or_none()
     if row is None:
         raise LookupError(f"no case {case_id}")
     about["household"] = row.household_id
-    rates = rates_of(conn, municipality_id, row.claim_type)
+    rates = rates_of(conn, municipality_id, row.claim_type) if ranked else NO_RATES
     numbers = tuple(
         NumberFacts(number_id, status, position, rates.segment_of(row.birth_date, e164))
         for number_id, status, e164, position in conn.execute(_numbers, {**about, "debtor": row.debtor_id})
