@@ -89,7 +89,7 @@ class Database:
         """A transaction that only reads."""
         with self.engine.connect() as conn, conn.begin():
             if self.is_sqlite:
-                conn.connection.dbapi_connection.execute("BEGIN")  # type: ignore[union-attr]
+                _begin(conn, "BEGIN")
             yield conn
 
     @contextmanager
@@ -107,7 +107,7 @@ class Database:
         """A transaction that may write; committed when the block ends, rolled back when it raises."""
         with self.engine.connect() as conn, conn.begin():
             if self.is_sqlite:
-                conn.exec_driver_sql("BEGIN IMMEDIATE")
+                _begin(conn, "BEGIN IMMEDIATE")
             yield conn
 
     def transact(self, work: Callable[[Connection], T], *, patience: float = PATIENCE) -> T:
@@ -129,6 +129,16 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _begin(conn: Connection, statement: str) -> None:
+    """By the driver: each transaction begins so, and through the engine it costs as much as a short one's work."""
+    driver = conn.connection.dbapi_connection
+    assert driver is not None
+    try:
+        driver.execute(statement)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
 
 
 def _with_driver(url: str) -> str:
