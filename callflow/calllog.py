@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, insert, select, type_coerce
+from sqlalchemy.types import NULLTYPE
 
 from models.tables import call_events
 
@@ -86,18 +87,22 @@ def commit_to(payload: str, salt: bytes) -> bytes:
     return hmac.digest(salt, payload.encode(), "sha256")
 
 
+def stamp(at: datetime) -> str:
+    """An instant as it is hashed."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:26]
+
+
 def link(
     previous: bytes,
     municipality_id: int,
     call_id: int,
     seq: int,
-    at: datetime,
+    stamp: str,
     kind: str,
     actor: str,
     commitment: bytes,
 ) -> bytes:
     """The hash of one event."""
-    stamp = at.astimezone(UTC).isoformat(timespec="microseconds")[:26]
     parts = f"{previous.hex()}\n{municipality_id}\n{call_id}\n{seq}\n{stamp}Z\n{kind}\n{actor}\n{commitment.hex()}"
     return hashlib.sha256(parts.encode()).digest()
 
@@ -111,11 +116,11 @@ def chained(
     salt: Callable[[int], bytes],
 ) -> tuple[list[dict[str, Any]], Head]:
     """The rows of `entries` behind `head`, for `write`, and the new head, which the caller stores on the call."""
-    rows = []
+    rows, stamped = [], stamp(at)
     for entry in entries:
         text, grain, seq = canonical(entry.payload), salt(16), head.count + 1
         commitment = commit_to(text, grain)
-        digest = link(head.hash, municipality_id, call_id, seq, at, entry.kind, entry.actor, commitment)
+        digest = link(head.hash, municipality_id, call_id, seq, stamped, entry.kind, entry.actor, commitment)
         rows.append(
             {
                 "municipality_id": municipality_id,
@@ -165,7 +170,7 @@ COLUMNS = (
     call_events.c.commitment,
     call_events.c.hash,
 )
-"""What `event` and `first_fault` are given, in this order and first in the row: every event of a year is read so."""
+"""What `event` is given, in this order and first in the row."""
 
 _WRITE = insert(call_events)
 _READ = (
@@ -173,6 +178,19 @@ _READ = (
     .where(call_events.c.municipality_id == bindparam("m"), call_events.c.call_id == bindparam("call"))
     .order_by(call_events.c.seq)
 )
+
+
+def chain_columns(conn: Connection) -> tuple[ColumnElement[Any], ...]:
+    """What `first_fault` and `proved` are given, in this order: `COLUMNS`, with the instants as they were hashed.
+
+    A year of calls is proved from these: values that nobody looks at are not made of them.
+    """
+    at = call_events.c.at
+    if conn.dialect.name == "postgresql":
+        stamped = func.to_char(func.timezone("UTC", at), 'YYYY-MM-DD"T"HH24:MI:SS.US')
+    else:
+        stamped = func.replace(type_coerce(at, Text), " ", "T")
+    return tuple(stamped if column is at else type_coerce(column, NULLTYPE) for column in COLUMNS)
 
 
 def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
@@ -183,6 +201,13 @@ def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
 def event(row: Sequence[Any]) -> Event:
     """A row of `COLUMNS` as an event."""
     seq, at, kind, actor, payload, erased_under = row[:6]
+    return Event(seq, at, kind, actor, None if payload is None else orjson.loads(payload), erased_under)
+
+
+def proved(row: Sequence[Any]) -> Event:
+    """A row of `chain_columns`, whose chain holds, as an event. Raises ValueError for an instant that is none."""
+    seq, stamped, kind, actor, payload, erased_under = row[:6]
+    at = datetime.fromisoformat(f"{stamped}+00:00")
     return Event(seq, at, kind, actor, None if payload is None else orjson.loads(payload), erased_under)
 
 
@@ -200,17 +225,19 @@ class Broken(str):
 def first_fault(rows: Iterable[Sequence[Any]], municipality_id: int, call_id: int, head: Head) -> Broken | None:
     """The first thing that is wrong with a call's chain; None if it holds up to `head`.
 
-    `rows`: the call's events in order, each of `COLUMNS`.
+    `rows`: the call's events in order, each of `chain_columns`.
     """
     count, previous = 0, GENESIS
-    for seq, at, kind, actor, payload, erased_under, salt, commitment, digest in (row[:9] for row in rows):
+    for seq, stamped, kind, actor, payload, erased_under, salt, commitment, digest in rows:
         if seq != count + 1:
             return Broken(count + 1, f"通番 {count + 1} の記録がありません（次は {seq}）")
         if payload is None and erased_under is None:
             return Broken(seq, f"通番 {seq} の内容が、規則によらずに消えています")
         if payload is not None and commit_to(payload, salt or b"") != commitment:
             return Broken(seq, f"通番 {seq} の内容が記録時と違います")
-        if link(previous, municipality_id, call_id, seq, at, kind, actor, commitment) != digest:
+        if payload is not None and erased_under is not None:
+            return Broken(seq, "消去の印が内容と合いません")
+        if link(previous, municipality_id, call_id, seq, stamped, kind, actor, commitment) != digest:
             return Broken(seq, f"通番 {seq} の連鎖が切れています")
         count, previous = seq, digest
     if Head(count, previous) != head:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, select
@@ -66,6 +66,7 @@ _CALL = (
     calls.c.closed_at,
 )
 
+_ERASED = calllog.COLUMNS.index(call_events.c.erased_under)
 RECORDS_AT_ONCE = 500
 UNREADABLE = "読めない値があります（日時の列が書き換えられています）"
 """SQLite keeps whatever was written into a column; an instant that is none cannot be read."""
@@ -111,16 +112,16 @@ def _verdicts(
 
     m = municipality_id
     rows = select(*_CALL).where(calls.c.municipality_id == m, those(calls.c.id)).order_by(calls.c.id)
-    log = select(*calllog.COLUMNS, call_events.c.call_id).where(
+    log = select(call_events.c.call_id, *calllog.chain_columns(conn)).where(
         call_events.c.municipality_id == m, those(call_events.c.call_id)
     )
     log = log.order_by(call_events.c.municipality_id, call_events.c.call_id, call_events.c.seq)
-    told = groupby(conn.execute(log.execution_options(yield_per=1_000)), key=attrgetter("call_id"))
+    told = groupby(conn.execute(log.execution_options(yield_per=1_000)), key=itemgetter(0))
     logged, events = next(told, (None, iter(())))
     for call in conn.execute(rows.execution_options(yield_per=1_000)):
         while logged is not None and logged < call.id:
             logged, events = next(told, (None, iter(())))
-        its_own = list(events) if logged == call.id else []
+        its_own = [row[1:] for row in events] if logged == call.id else []
         yield _verdict(conn, shelf, call, its_own, m, states_only)
 
 
@@ -142,17 +143,14 @@ def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, stat
     broken = calllog.first_fault(rows, municipality_id, call_id, Head(call.event_count, call.head_hash))
     if broken:
         return Verdict(call_id, len(rows), broken, broken.seq)
-    odd = next((row.seq for row in rows if (row.erased_under is None) != (row.payload is not None)), 0)
-    if odd:
-        return Verdict(call_id, len(rows), "消去の印が内容と合いません", odd)
-    erased = next((row.erased_under for row in rows if row.erased_under), "")
+    erased = next((row[_ERASED] for row in rows if row[_ERASED]), "")
     if erased:
         return Verdict(call_id, len(rows), erased=erased)
     try:
         if states_only:
-            replay.check_states(script, map(calllog.event, rows))
+            replay.check_states(script, map(calllog.proved, rows))
             return Verdict(call_id, len(rows))
-        events = list(map(calllog.event, rows))
+        events = list(map(calllog.proved, rows))
         told = replay.tell_all(script, events, check=True)
     except ReplayError as error:
         return Verdict(call_id, len(rows), error.what, error.seq)

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from callflow.calllog import GENESIS, canonical, commit_to, link
+from callflow.calllog import GENESIS, canonical, commit_to, link, stamp
 from callflow.clock import TOKYO
 from models.ids import new_id
 from models.tables import audit_events
@@ -84,7 +84,7 @@ def audit(
             "seq": seq,
             "salt": salt,
             "commitment": commitment,
-            "hash": link(previous, municipality_id, chain, seq, at, verb, actor, commitment),
+            "hash": link(previous, municipality_id, chain, seq, stamp(at), verb, actor, commitment),
         },
     )
 
