@@ -327,7 +327,8 @@ def _forged(_chance: random.Random, conn: Connection, event: Any) -> int:
     for row in _chain(conn, event.call_id):
         payload = row.payload + " " if row.seq == event.seq else row.payload
         held = calllog.commit_to(payload, row.salt)
-        running = calllog.link(running, MUNICIPALITY, row.call_id, row.seq, calllog.stamp(row.at), row.kind, row.actor, held)
+        stamp = calllog.stamp(row.at)
+        running = calllog.link(running, MUNICIPALITY, row.call_id, row.seq, stamp, row.kind, row.actor, held)
         new = {"payload": payload, "commitment": held, "hash": running}
         conn.execute(update(call_events).where(*_is(row)).values(new))
     conn.execute(update(calls).where(calls.c.id == event.call_id).values(head_hash=running))
