@@ -34,6 +34,7 @@ from bench.engine import open_call
 from bench.queue import named, server
 from bench.reports import CONFIG, NOW, YEAR, filled
 from bench.table import Contenders, Figure, at_least, at_most, scratch, sized
+from callflow import logs
 from callflow.access.sessions import Limits, find, log_in
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
@@ -162,7 +163,7 @@ class Room:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         words = [sys.executable, "-m", "bench.desk", kind, self.url, str(self.port), str(page or "")]
-        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             with socket.socket() as knock:
                 if knock.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -360,6 +361,7 @@ if __name__ == "__main__":
     kind, url, port, more = sys.argv[1:]
     if kind == "crowd":
         crowd(url, Path(more))
+    logs.configure()
     app = raw(url, more) if kind == "raw" else create_app(_site(Database(url)), with_errands=False)
     uvicorn.run(
         app,
