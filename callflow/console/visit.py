@@ -96,6 +96,14 @@ class Visit:
         return [route for route in self.table.routes if route.menu and route.allow & roles]
 
     @property
+    def place(self) -> Route | None:
+        """The place of the menu at which this person is: the page itself, or the one that it stands under."""
+        here = [
+            each for each in self.places if self.route.path == each.path or self.route.path.startswith(f"{each.path}/")
+        ]
+        return max(here, key=lambda each: len(each.path), default=None)
+
+    @property
     def menu(self) -> tuple[list[Route], list[Route]]:
         """The places in the bar, and those behind its last word, where they are too many for one row."""
         places = self.places

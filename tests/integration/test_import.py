@@ -126,6 +126,17 @@ def test_invented_lists_do_the_same_where_the_shared_samples_are_not(office: Off
     assert len(counts.unmatched) >= 1
 
 
+def test_a_new_list_is_in_the_statistics_by_which_its_campaign_is_planned(office: Office) -> None:
+    """Without them PostgreSQL joined 200,000 new cases to their instalments one by one: minutes in place of seconds."""
+    if office.database.is_sqlite:
+        pytest.skip("SQLite plans without statistics")
+    office.rows(ROW)
+    with office.database.read() as conn:
+        tables = "('cases', 'arrears', 'debtors', 'households', 'debtor_phones', 'phone_numbers')"
+        counted = conn.exec_driver_sql(f"SELECT relname, reltuples FROM pg_class WHERE relname IN {tables}")
+        assert {count for _, count in counted} == {1.0}
+
+
 def test_a_dry_run_writes_nothing(office: Office) -> None:
     assert office.rows(ROW, dry_run=True).state == "checked"
     with office.database.read() as conn:

@@ -173,3 +173,17 @@ def test_a_form_of_another_place_changes_nothing(logged_in) -> None:  # type: ig
 
 def test_all_roles_are_walked() -> None:
     assert set(LOGINS) == SIGNED_IN
+
+
+def test_the_menu_says_where_one_is_on_the_pages_below_it_too(logged_in) -> None:  # type: ignore[no-untyped-def]
+    staff = logged_in("staff")
+
+    def here(path: str) -> list[str]:
+        return re.findall(r'<a href="([^"]+)" aria-current="(?:page|true)">', menu_of(staff.see(path).text))
+
+    def menu_of(page: str) -> str:
+        return page[page.index('<header class="top">') : page.index("</header>")]
+
+    assert here("/inbox") == here("/inbox/visits") == here("/inbox/reports") == ["/inbox"]
+    assert here("/reports/daily") == ["/reports"]
+    assert here("/callbacks/ward") == ["/callbacks/ward"]  # a place of its own, not under its neighbour
