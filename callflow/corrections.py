@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -275,6 +276,12 @@ class Corrections:
         if row is None:
             raise NotFoundError(f"通話 {call_id} はありません")
         return row
+
+    def may_correct(self, conn: Connection, row: Row[Any], by: int) -> bool:
+        """Whether an account may correct the call of a row of `calls`, once it has ended."""
+        with suppress(NotFoundError):
+            return bool(self._role(conn, row, by))
+        return False
 
     def _role(self, conn: Connection, row: Row[Any], by: int) -> str:
         """In which role an account may correct the call. Raises NotFoundError where it may not even see it."""

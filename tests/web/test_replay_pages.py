@@ -334,3 +334,13 @@ def test_a_call_of_another_campaign_or_one_that_goes_on_is_not_corrected(  # typ
         conn.execute(update(campaigns).values(supervisor_id=2, created_by=2))
         conn.execute(update(calls).values(live=True))
     assert browser.get("/calls/1/correct").status_code in (409, 422)
+
+
+def test_who_only_planned_the_campaign_replays_a_call_and_is_shown_no_correction(  # type: ignore[no-untyped-def]
+    promised: int, site: Site, logged_in
+) -> None:
+    browser = logged_in("supervisor")
+    assert "/calls/1/correct" in open_call(browser).text
+    with site.database.write() as conn:
+        conn.execute(update(campaigns).values(supervisor_id=3, created_by=2))
+    assert "/calls/1/correct" not in browser.see("/calls/1").text

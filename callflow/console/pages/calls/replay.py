@@ -69,6 +69,7 @@ def _film(visit: Visit, call_id: int, **names: Any) -> Response:
         verdict = next(against_records(conn, m, [verify_call(conn, site.shelf, m, call_id)]))
         notes, scorecards = comments(conn, m, call_id), cards(conn, m, call_id)
         recorded = shelf.of_call(conn, m, call_id)
+        amends = not call.live and site.corrections.may_correct(conn, call, viewer_of(visit).account_id)
         ids = {each.author_id for each in notes} | {each.author_id for each in scorecards}
         ids |= {_account(s.event.actor) for s in found}
         people = _people(conn, m, ids)
@@ -92,6 +93,7 @@ def _film(visit: Visit, call_id: int, **names: Any) -> Response:
         people=people,
         purposes=PURPOSES,
         judges=bool(JUDGES & viewer_of(visit).roles),
+        amends=amends,
         **names,
     )
 
