@@ -35,6 +35,7 @@ from callflow.sections import (
     DatabaseSection,
     FollowUp,
     Import,
+    MisfitError,
     Municipality,
     Oidc,
     PolicySection,
@@ -88,8 +89,8 @@ class Config(Section):
         years = max((claim.limitation_years for claim in self.claim_types.values()), default=0)
         for name in EVIDENCE:
             if self.kept_for()[name] < 365 * years:
-                words = f"retention.{name}_days は、いちばん長い時効（{years} 年、{365 * years} 日）より短くできません"
-                raise ValueError(f"{words}。通話の記録は、時効までの働きかけの証拠です")
+                words = f"いちばん長い時効（{years} 年、{365 * years} 日）より短くできません"
+                raise MisfitError(f"{words}。時効までの働きかけの証拠です", "retention", f"{name}_days")
         return self
 
     def kept_for(self) -> dict[str, int]:
@@ -273,12 +274,13 @@ def _checked(given: Given, model: type[Model]) -> Model:
 
 
 def _explained(error: dict[str, Any], given: Given, whole: type[BaseModel]) -> ConfigError:
-    key: Key = tuple(str(part) for part in error["loc"] if part != "[key]")
+    kind, limits = error["type"], error.get("ctx", {})
+    below = getattr(limits.get("error"), "key", ())
+    key: Key = tuple(str(part) for part in (*error["loc"], *below) if part != "[key]")
     source = given.source(key)
     where = Where(source.file, source.line, source.column, ".".join(key))
     if source.variable:
         where = Where(field=str(source))
-    kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return ConfigError(
             f"知らないキー {key[-1]} です", where=where, mend=_nearest(key[-1], _keys_beside(key, whole))

@@ -64,6 +64,14 @@ def _address(value: object) -> str:
 Address = Annotated[str, PlainValidator(_address)]
 
 
+class MisfitError(ValueError):
+    """A value that does not fit the others. `key`: where it stands, below the section that finds it."""
+
+    def __init__(self, what: str, *key: str) -> None:
+        super().__init__(what)
+        self.key = key
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -209,7 +217,7 @@ class Oidc(Section):
     @model_validator(mode="after")
     def _whole(self) -> Oidc:
         if self.issuer and not self.client_id:
-            raise ValueError("oidc.issuer を書くときは、oidc.client_id も書きます")
+            raise MisfitError("oidc.issuer を書くときは、oidc.client_id も書きます", "issuer")
         return self
 
 
@@ -238,7 +246,7 @@ class FollowUp(Section):
     @model_validator(mode="after")
     def _in_order(self) -> FollowUp:
         if self.give_up_days <= self.ask_again_days:
-            raise ValueError("give_up_days は ask_again_days より後です")
+            raise MisfitError("give_up_days は ask_again_days より後です", "give_up_days")
         return self
 
 

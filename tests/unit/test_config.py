@@ -100,6 +100,25 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, added: str, line: 
     assert f"config.yaml:{line}" in errors
 
 
+@pytest.mark.parametrize(
+    ("added", "line", "field", "word"),
+    [
+        ("retention:\n  call_log_days: 731\n", 16, "retention.call_log_days", "時効（5 年、1825 日）より短く"),
+        ("retention:\n  memos_days: 3\n  follow_up_days: 1824\n", 17, "retention.follow_up_days", "より短く"),
+        ("follow_up:\n  give_up_days: 2\n", 16, "follow_up.give_up_days", "ask_again_days より後"),
+        ("oidc:\n  issuer: https://login.example\n", 16, "oidc.issuer", "client_id も"),
+    ],
+)
+def test_a_value_that_does_not_fit_the_others_is_said_with_its_place(
+    tmp_path: Path, added: str, line: int, field: str, word: str
+) -> None:
+    text = SMALL.replace("limitation_years: 2", "limitation_years: 5") + added
+    fault = refused(tmp_path, text)
+    assert fault.where is not None
+    assert (fault.where.line, fault.where.field) == (line, field)
+    assert word in fault.what
+
+
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     error = refused(
         tmp_path, SMALL.replace('"139999"', '"13"').replace("  desk_name: 特別相談係\n", "") + "polisy: {}\n"
