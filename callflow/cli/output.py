@@ -36,7 +36,11 @@ def say_findings(found: Sequence[Finding], *, as_json: bool) -> None:
 
 
 def free(file: Path) -> Path:
-    """A file that is still to be written. Raises RefusedError where it is there already."""
+    """A file that is still to be written, asked before what is written is on record. Raises RefusedError where it is
+    there already or its folder is not.
+    """
     if file.exists():
         raise RefusedError(f"{file} はすでにあります", mend="別の名前にしてください")
+    if not file.parent.is_dir():
+        raise RefusedError(f"フォルダー {file.parent} がありません", mend="先に作ってください")
     return file

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from callflow.cli import living_report
 from callflow.cli.context import Context
-from callflow.cli.output import say
+from callflow.cli.output import free, say
 from callflow.errors import InputError, UsageError, Where
 from callflow.reports import catalogue
 from callflow.reports.asking import Ask
@@ -77,6 +77,8 @@ def show(
     kind = catalogue.named(name, here.actor.roles)
     if fmt != "table" and fmt not in FORMATS:
         raise UsageError(f"--format {fmt} はありません", mend=f"使えるもの: table、{'、'.join(FORMATS)}")
+    if output is not None:
+        free(output)
     report = _made(here, kind, _period(kind, begins, ends, here), campaign, _cut(cut))
     if fmt == "table":
         say(_lines(report), None, as_json=False)

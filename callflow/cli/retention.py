@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from callflow.cli.context import Context
-from callflow.cli.output import say
+from callflow.cli.output import free, say
 from callflow.cli.progress import bar_of
 from callflow.clock import TOKYO
 from callflow.errors import UsageError
@@ -233,6 +233,8 @@ def certificate(
     """消去の証明。監査の記録にあるハッシュと合わなければ、示さない。"""
     here: Context = ctx.obj
     here.actor.must_be("staff", "auditor")
+    if pdf:
+        free(pdf)
     with here.database.read() as conn:
         found = certificates.certificate(conn, here.municipality_id, number)
     if pdf:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import insert, select, update
 
 from callflow.access import verifier
@@ -328,6 +329,13 @@ def test_the_whole_way_by_command(
     run = told("ward01", "run", "1")
     assert "証明の SHA-256" in run
     assert told("ward02", "certificate", "1") == run
+    paper = archive.folder / "certificate.pdf"
+    assert "書きました" in told("ward02", "certificate", "1", "--pdf", str(paper))
+    words = "".join(page.extract_text() for page in PdfReader(paper).pages).split()
+    assert all(each in "".join(words) for each in ("通話の記録", "ward01", "ward02", "満了"))
+    assert "すでにあります" in told("ward02", "certificate", "1", "--pdf", str(paper), code=5)
+    nowhere = archive.folder / "nowhere" / "certificate.pdf"
+    assert "フォルダー" in told("ward02", "certificate", "1", "--pdf", str(nowhere), code=5)
     assert "E1-1 により消去済み、連鎖は無傷" in terminal("ward01", "call", "verify", "1").out
     assert "2 件中 2 件を証明しました（うち 1 件は" in terminal("ward01", "call", "verify").out
     assert "外しました" in told("ward01", "release", "1", "--reason", "裁決の確定")

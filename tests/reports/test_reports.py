@@ -256,6 +256,11 @@ def test_a_file_is_for_staff_with_a_reason_and_on_record(
 ) -> None:
     month = ("report", "monthly", "--from", "2026-11")
     assert terminal("sv01", *month, "--format", "csv", "--reason", "提出").code == 5
+    (tmp_path / "前の月報.xlsx").write_text("前の月のもの")
+    for taken, why in (("前の月報.xlsx", "すでにあります"), ("ない/月報.xlsx", "フォルダー")):
+        there = tmp_path / taken
+        told = terminal("ward01", *month, "--format", "xlsx", "--reason", "審議会", "--output", str(there))
+        assert (told.code, why in told.err) == (5, True), "and nothing is on record, see below"
     out = tmp_path / "月報.xlsx"
     told = terminal("ward01", *month, "--format", "xlsx", "--reason", "審議会", "--output", str(out))
     assert told.code == 0, told.err

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import insert, select
 
 from callflow.access.sessions import log_in
@@ -77,6 +78,10 @@ def test_an_erasure_from_its_request_to_its_certificate(
     done = erasing.run(site.database, MUNICIPALITY, number, world.staff[0], world.clock)
     page = auditor.see(f"/retention/certificates/{number}").text
     assert all(each in page for each in ("ward01", "ward02", "練習の成績", done["classes"][0]["sha256"]))
+    printed = auditor.get(f"/retention/certificates/{number}/pdf")
+    assert printed.headers["content-type"] == "application/pdf"
+    words = "".join(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages)
+    assert done["classes"][0]["sha256"][:16] in "".join(words.split())
     assert logged_in("supervisor").get("/retention").status_code == 403
 
 
