@@ -15,6 +15,7 @@ from callflow.access import sessions
 from callflow.access.accounts import password_fits
 from callflow.console.i18n import said
 from callflow.console.pages.scripts.editions import PROVER, stored_version, versions
+from callflow.console.pages.scripts.screens import edition_page
 from callflow.console.visit import Visit
 from callflow.drafts import Approved, Drafts
 from callflow.errors import InputError, RefusedError, TryLaterError, Where
@@ -81,10 +82,8 @@ def approve(visit: Visit) -> Response:
     denied = site.database.transact(lambda conn: sessions.confirm(conn, m, who, visit.now, fits=fits))
     if denied is not None:
         wait = said("しばらく待ってから、もう一度試してください。")
-        raise RefusedError(
-            said("パスワードが違うので、承認していません。"),
-            mend=wait if denied.why == "wait" else said("もう一度入力してください。"),
-        )
+        mend = wait if denied.why == "wait" else said("もう一度入力してください。")
+        return edition_page(visit, wrong=visit.say(said("パスワードが違うので、承認していません。")) + visit.say(mend))
     script, report = script_of(draft.sources), PROVER.report(draft.sources, LONGEST_PROOF)
     if report is None:
         raise TryLaterError(

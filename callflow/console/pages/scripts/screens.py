@@ -60,8 +60,8 @@ def script_page(visit: Visit) -> Response:
     return visit.page("scripts/versions.html", title=found[0].title, name=name, versions=found)
 
 
-def edition_page(visit: Visit) -> Response:
-    """One edition, in the view that is asked for."""
+def edition_page(visit: Visit, *, wrong: str = "") -> Response:
+    """One edition, in the view that is asked for; `wrong`: why it was not approved a moment ago."""
     view = visit.query.get("view", "")
     view = view if view in VIEWS else "lines"
     site = visit.site
@@ -74,6 +74,8 @@ def edition_page(visit: Visit) -> Response:
     names = _VIEWS[view](visit, one, counted, [each.version for each in others])
     return visit.page(
         f"scripts/{view}.html",
+        status=422 if wrong else 200,
+        wrong=wrong,
         title=one.script.title,
         edition=one,
         script=one.script,
