@@ -27,6 +27,7 @@ def test_a_promise_by_keys_alone(desk, page, site: Site) -> None:  # type: ignor
     press(page, "1", "お電話口の方は")
     press(page, "1", "お名前をフルネームで、")
     page.keyboard.press("?")
+    page.wait_for_selector("[data-keys-here] dt")
     listed = page.locator("[data-keys-here] dt").all_inner_texts()
     shown = page.locator("#desk [data-key]:visible").evaluate_all("all => all.map(each => each.dataset.key)")
     assert sorted(listed) == sorted(shown)

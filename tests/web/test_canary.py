@@ -73,7 +73,7 @@ def walk_as(browser: Browser, moment: str, role: str, *, debt_may_be_told: bool 
         for one in ("1", "2") if "{" in route.path else ("",):
             answer = browser.get(re.sub(r"\{[^}]+\}", one, route.path))
             assert answer.status_code < 500, (moment, role, route.path)
-            whole = answer.text + str(answer.headers)
+            whole = (answer.text + str(answer.headers)).replace(browser.token, "")  # dice may throw a canary's letters
             for group, canaries in CANARIES.items():
                 told = debt_may_be_told or group != "debt"
                 if told and role in route.allow and may_show(route, role, group):
@@ -142,10 +142,10 @@ def test_no_canary_sings_on_any_page_for_any_role_at_any_moment(people: World, s
 
 def test_a_leak_on_any_page_is_heard() -> None:
     said = "".join(canary for canaries in CANARIES.values() for canary in canaries)
-    leaking = SimpleNamespace(get=lambda _path: SimpleNamespace(status_code=200, text=said, headers={}))
+    leaking = SimpleNamespace(token="-", get=lambda _path: SimpleNamespace(status_code=200, text=said, headers={}))
     heard = list(walk_as(leaking, "planted", "operator"))  # type: ignore[arg-type]
     assert {each.page for each in heard} == {route.path for route in PAGES}
     quiet = SimpleNamespace(
-        get=lambda _path: SimpleNamespace(status_code=200, text="", headers={"x": CANARIES["debt"][0]})
+        token="-", get=lambda _path: SimpleNamespace(status_code=200, text="", headers={"x": CANARIES["debt"][0]})
     )
     assert {each.group for each in walk_as(quiet, "planted", "admin")} == {"debt"}  # type: ignore[arg-type]
