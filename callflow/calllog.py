@@ -199,16 +199,23 @@ def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
 
 
 def event(row: Sequence[Any]) -> Event:
-    """A row of `COLUMNS` as an event."""
+    """A row of `COLUMNS` as an event. Raises ValueError for a payload that is none."""
     seq, at, kind, actor, payload, erased_under = row[:6]
-    return Event(seq, at, kind, actor, None if payload is None else orjson.loads(payload), erased_under)
+    return Event(seq, at, kind, actor, None if payload is None else _mapping(payload), erased_under)
 
 
 def proved(row: Sequence[Any]) -> Event:
-    """A row of `chain_columns`, whose chain holds, as an event. Raises ValueError for an instant that is none."""
+    """A row of `chain_columns` whose chain holds, as an event. Raises ValueError for a value that is none."""
     seq, stamped, kind, actor, payload, erased_under = row[:6]
     at = datetime.fromisoformat(f"{stamped}+00:00")
-    return Event(seq, at, kind, actor, None if payload is None else orjson.loads(payload), erased_under)
+    return Event(seq, at, kind, actor, None if payload is None else _mapping(payload), erased_under)
+
+
+def _mapping(payload: str) -> dict[str, Any]:
+    found = orjson.loads(payload)
+    if not isinstance(found, dict):
+        raise ValueError("a payload has another form")
+    return found
 
 
 class Broken(str):
@@ -228,18 +235,21 @@ def first_fault(rows: Iterable[Sequence[Any]], municipality_id: int, call_id: in
     `rows`: the call's events in order, each of `chain_columns`.
     """
     count, previous = 0, GENESIS
-    for seq, stamped, kind, actor, payload, erased_under, salt, commitment, digest in rows:
-        if seq != count + 1:
-            return Broken(count + 1, f"通番 {count + 1} の記録がありません（次は {seq}）")
-        if payload is None and erased_under is None:
-            return Broken(seq, f"通番 {seq} の内容が、規則によらずに消えています")
-        if payload is not None and commit_to(payload, salt or b"") != commitment:
-            return Broken(seq, f"通番 {seq} の内容が記録時と違います")
-        if payload is not None and erased_under is not None:
-            return Broken(seq, "消去の印が内容と合いません")
-        if link(previous, municipality_id, call_id, seq, stamped, kind, actor, commitment) != digest:
-            return Broken(seq, f"通番 {seq} の連鎖が切れています")
-        count, previous = seq, digest
+    try:
+        for seq, stamped, kind, actor, payload, erased_under, salt, commitment, digest in rows:
+            if seq != count + 1:
+                return Broken(count + 1, f"通番 {count + 1} の記録がありません（次は {seq}）")
+            if payload is None and erased_under is None:
+                return Broken(seq, f"通番 {seq} の内容が、規則によらずに消えています")
+            if payload is not None and commit_to(payload, salt or b"") != commitment:
+                return Broken(seq, f"通番 {seq} の内容が記録時と違います")
+            if payload is not None and erased_under is not None:
+                return Broken(seq, "消去の印が内容と合いません")
+            if link(previous, municipality_id, call_id, seq, stamped, kind, actor, commitment) != digest:
+                return Broken(seq, f"通番 {seq} の連鎖が切れています")
+            count, previous = seq, digest
+    except (AttributeError, TypeError):  # SQLite keeps whatever was written into a column
+        return Broken(count + 1, f"通番 {count + 1} の列の型が違います")
     if Head(count, previous) != head:
         what = f"記録は {count} 件ですが、通話は {head.count} 件目を末尾としています"
         return Broken(min(count, head.count) + 1, what)

@@ -68,8 +68,9 @@ _CALL = (
 
 _ERASED = calllog.COLUMNS.index(call_events.c.erased_under)
 RECORDS_AT_ONCE = 500
-UNREADABLE = "読めない値があります（日時の列が書き換えられています）"
+UNREADABLE = "読めない値があります（日時か内容の列が書き換えられています）"
 """SQLite keeps whatever was written into a column; an instant that is none cannot be read."""
+ODD_FORM = "記録の内容が、callflow の書く形ではありません"
 
 
 def verify_call(
@@ -147,20 +148,26 @@ def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, stat
     if erased:
         return Verdict(call_id, len(rows), erased=erased)
     try:
-        if states_only:
-            replay.check_states(script, map(calllog.proved, rows))
-            return Verdict(call_id, len(rows))
-        events = list(map(calllog.proved, rows))
-        told = replay.tell_all(script, events, check=True)
+        return _replayed(script, call, rows, states_only)
     except ReplayError as error:
         return Verdict(call_id, len(rows), error.what, error.seq)
     except CallflowError as error:
         return Verdict(call_id, len(rows), str(error))
+    except (AttributeError, LookupError, TypeError, ValueError):  # a log chained anew by whoever could, not by us
+        return Verdict(call_id, len(rows), ODD_FORM)
+
+
+def _replayed(script: Script, call: Any, rows: list[Any], states_only: bool) -> Verdict:
+    if states_only:
+        replay.check_states(script, map(calllog.proved, rows))
+        return Verdict(call.id, len(rows))
+    events = list(map(calllog.proved, rows))
+    told = replay.tell_all(script, events, check=True)
     wrong = _row_fault(script, call, events, told)
     if wrong:
-        return Verdict(call_id, len(rows), wrong, len(rows))
+        return Verdict(call.id, len(rows), wrong, len(rows))
     effects = tuple(map(from_data, told.closed["effects"])) if told.closed else None
-    return Verdict(call_id, len(rows), effects=effects)
+    return Verdict(call.id, len(rows), effects=effects)
 
 
 def _row_fault(script: Script, row: Any, events: Sequence[Event], told: Told) -> str:
@@ -268,5 +275,7 @@ def scenes(conn: Connection, shelf: Shelf, municipality_id: int, call_id: int) -
             told = told if event.payload is None else replay.tell(script, told, event)
         except ReplayError as error:
             raise RefusedError(f"通話 {call_id} の記録は台本と合いません: {error}") from error
+        except (AttributeError, LookupError, TypeError) as error:
+            raise RefusedError(f"通話 {call_id}: {ODD_FORM}") from error
         found.append(Scene(event, told))
     return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, delete, text, update
+from sqlalchemy import Connection, Table, delete, select, text, update
 
+from callflow import calllog
 from callflow.clock import SimulatedClock
-from callflow.playback import Verdict, against_records, verify_all, verify_call
+from callflow.errors import RefusedError
+from callflow.playback import Verdict, against_records, scenes, verify_all, verify_call
 from models.database import Database
 from models.tables import (
     call_events,
@@ -195,3 +198,63 @@ def test_a_call_whose_whole_log_is_gone_is_named(world: World, case: TestCase) -
         assert verdicts[kept.call_id].proved
         assert verdicts[emptied.call_id].fault == "記録がありません"
         conn.rollback()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("payload", b"\x00"),
+        ("payload", 5),
+        ("salt", "x"),
+        ("salt", 7),
+        ("commitment", 7),
+        ("hash", "x"),
+        ("actor", b"x"),
+    ],
+)
+def test_a_column_of_another_type_is_a_fault_of_its_call_and_stops_no_proof(
+    world: World, case: TestCase, column: str, value: object
+) -> None:
+    if not world.database.is_sqlite:
+        pytest.skip("PostgreSQL takes no such value")
+    spoilt, kept = (whole(world, case, steps) for steps in ([*PROMISED, ("done", {})], [("hang_up", {})]))
+    with world.database.write() as conn:
+        here = "WHERE call_id = ? AND seq = 3"
+        conn.exec_driver_sql(f"UPDATE call_events SET {column} = ? {here}", (value, spoilt.call_id))
+        verdicts = {each.call_id: each for each in verify_all(conn, world.shelf, MUNICIPALITY)}
+        assert (verdicts[spoilt.call_id].proved, verdicts[spoilt.call_id].seq) == (False, 3)
+        assert verdicts[kept.call_id].proved
+        conn.rollback()
+
+
+def test_a_log_that_was_chained_anew_without_its_form_is_a_fault_and_no_crash(world: World, case: TestCase) -> None:
+    """Each key of each event left out, and each payload of another shape: whoever can write the tables can do it."""
+    closed = whole(world, case, HARD)
+    with world.database.write() as conn:
+        events = list(conn.execute(select(call_events).where(call_events.c.call_id == closed.call_id)))
+        for event in events:
+            told = json.loads(event.payload)
+            shapes = [{key: told[key] for key in told if key != gone} for gone in told]
+            for shape in (*shapes, [], 5, "x", None, dict.fromkeys(told), dict.fromkeys(told, "x")):
+                chain_anew(conn, events, event.seq, json.dumps(shape))
+                for states_only in (True, False):
+                    verdict = verify_call(conn, world.shelf, MUNICIPALITY, closed.call_id, states_only=states_only)
+                    assert "連鎖" not in verdict.fault
+                if shape in ([], 5, "x", None):
+                    assert not verdict.proved, (event.seq, shape)
+                    with pytest.raises(RefusedError):
+                        scenes(conn, world.shelf, MUNICIPALITY, closed.call_id)
+        conn.rollback()
+
+
+def chain_anew(conn: Connection, events: list[Any], seq: int, payload: str) -> None:
+    """The log with another payload at `seq`, every hash behind it and the call's head made to match."""
+    head = calllog.GENESIS
+    for row in events:
+        text_ = payload if row.seq == seq else row.payload
+        held = calllog.commit_to(text_, row.salt)
+        stamp = calllog.stamp(row.at)
+        head = calllog.link(head, MUNICIPALITY, row.call_id, row.seq, stamp, row.kind, row.actor, held)
+        here = (call_events.c.call_id == row.call_id, call_events.c.seq == row.seq)
+        conn.execute(update(call_events).where(*here).values(payload=text_, commitment=held, hash=head))
+    conn.execute(update(calls).where(calls.c.id == events[0].call_id).values(head_hash=head))
