@@ -250,7 +250,9 @@ def first_fault(rows: Iterable[Sequence[Any]], municipality_id: int, call_id: in
             count, previous = seq, digest
     except (AttributeError, TypeError):  # SQLite keeps whatever was written into a column
         return Broken(count + 1, f"通番 {count + 1} の列の型が違います")
-    if Head(count, previous) != head:
-        what = f"記録は {count} 件ですが、通話は {head.count} 件目を末尾としています"
-        return Broken(min(count, head.count) + 1, what)
+    if head.count != count:
+        first = min(count, head.count) + 1 if isinstance(head.count, int) else count
+        return Broken(first, f"記録は {count} 件ですが、通話は {head.count} 件目を末尾としています")
+    if head.hash != previous:
+        return Broken(count, f"通番 {count} のハッシュが、通話が末尾とするものと違います")
     return None

@@ -172,6 +172,8 @@ def _replayed(script: Script, call: Any, rows: list[Any], states_only: bool) -> 
 
 def _row_fault(script: Script, row: Any, events: Sequence[Event], told: Told) -> str:
     """What stands on the call itself and is not what its log says; empty if nothing."""
+    if row.live and told.closed is not None:
+        return "記録では終わった通話が、通話中とされています"
     if not row.live and (told.closed is None or told.closed["disposition"] != row.disposition):
         return f"通話の結果 {row.disposition} が記録と違います"
     if not row.live and (row.attempt, row.contact, row.right_party) != replay.counted(script, told, row.disposition):
@@ -209,13 +211,15 @@ def _logged(events: Sequence[Event], told: Told) -> dict[str, Any]:
     logged |= {"opened_at": events[0].at, "party": told.talk.party if told.talk else None}
     logged |= {"placed_at": None, "answered_at": events[0].at if told.direction == "inbound" else None}
     logged["closed_at"] = None
+    if events[0].actor.startswith(_OPERATOR):  # a call that was dialled ahead has nobody as yet
+        logged["operator_id"] = int(events[0].actor.removeprefix(_OPERATOR))
     for event in events:
         payload = event.payload or {}
         match event.kind:
             case calllog.LINE if payload["to"] in _LINE_TIMES:
                 logged[_LINE_TIMES[payload["to"]]] = event.at
             case calllog.BEGIN:
-                logged["operator_id"] = int(event.actor.removeprefix("operator:"))
+                logged["operator_id"] = int(event.actor.removeprefix(_OPERATOR))
             case calllog.CLOSE:
                 logged["closed_at"] = event.at
             case calllog.TAKE_BACK:
@@ -223,6 +227,7 @@ def _logged(events: Sequence[Event], told: Told) -> dict[str, Any]:
     return logged
 
 
+_OPERATOR = "operator:"
 _LINE_TIMES = {"placing": "placed_at", "answered": "answered_at"}
 
 

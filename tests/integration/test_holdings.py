@@ -13,6 +13,7 @@ from callflow import calllog
 from callflow.clock import SimulatedClock
 from callflow.errors import RefusedError
 from callflow.playback import Verdict, against_records, scenes, verify_all, verify_call
+from callflow.standing import Opening
 from models.database import Database
 from models.tables import (
     call_events,
@@ -85,6 +86,9 @@ def judged(conn: Connection, world: World, call_id: int) -> Verdict:
         ("contact", 0, "数え方"),
         ("talk_state", "party", "場面"),
         ("line_state", "answered", "回線"),
+        ("live", True, "通話中とされています"),
+        ("event_count", 99, "99 件目を末尾"),
+        ("head_hash", b"x" * 32, "末尾とするものと違います"),
     ],
 )
 def test_a_column_of_the_call_that_its_log_does_not_say_is_named(
@@ -224,6 +228,28 @@ def test_a_column_of_another_type_is_a_fault_of_its_call_and_stops_no_proof(
         verdicts = {each.call_id: each for each in verify_all(conn, world.shelf, MUNICIPALITY)}
         assert (verdicts[spoilt.call_id].proved, verdicts[spoilt.call_id].seq) == (False, 3)
         assert verdicts[kept.call_id].proved
+        conn.rollback()
+
+
+def test_whom_a_call_that_nobody_answered_belongs_to_is_proved_too(world: World, case: TestCase) -> None:
+    call = world.calls.open(Opening(case.case_id, world.operator, world.script_hash, {}, number_id=case.number_id))
+    for event in ("placing", "ringing", "no_answer"):
+        world.calls.line(call, event)
+    world.calls.close(call, "system")
+    with world.database.write() as conn:
+        assert judged(conn, world, call).proved
+        conn.execute(update(calls).values(operator_id=world.supervisor))
+        assert "担当者" in judged(conn, world, call).fault
+        conn.rollback()
+
+
+def test_a_count_of_another_type_stops_no_proof(world: World, case: TestCase) -> None:
+    if not world.database.is_sqlite:
+        pytest.skip("PostgreSQL takes no such value")
+    closed = whole(world, case, [("hang_up", {})])
+    with world.database.write() as conn:
+        conn.exec_driver_sql("UPDATE calls SET event_count = 'many'")
+        assert "many 件目を末尾" in judged(conn, world, closed.call_id).fault
         conn.rollback()
 
 
