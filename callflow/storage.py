@@ -1,10 +1,10 @@
-"""What a person reads when the database cannot be used: three kinds of trouble, each with what to do."""
+"""What a person reads when the database cannot be used, or what was typed fits no row: each with what to do."""
 
 from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-from callflow.errors import CallflowError, TryLaterError
+from callflow.errors import CallflowError, NotFoundError, TryLaterError
 from models.database import Fault, fault_of
 
 _WORDS: dict[Fault, tuple[str, str]] = {
@@ -21,10 +21,13 @@ _WORDS: dict[Fault, tuple[str, str]] = {
 
 
 def in_words(error: Exception) -> CallflowError | None:
-    """The error in words; None where the database itself is well."""
-    if not isinstance(error, DBAPIError):
-        return None
-    fault = fault_of(error)
+    """The error in words; None where the database itself is well.
+
+    NotFoundError for a number or a day that is larger than any that is kept: whoever typed it meant none of them.
+    """
+    fault = fault_of(error) if isinstance(error, DBAPIError) else Fault.OTHER
+    if fault is Fault.RANGE or isinstance(error, OverflowError):
+        return NotFoundError("そのような番号・日付のものはありません", mend="番号と日付の桁を確かめてください")
     if fault not in _WORDS:
         return None
     what, mend = _WORDS[fault]

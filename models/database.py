@@ -38,11 +38,14 @@ _CONNECT = {
 
 
 class Fault(Enum):
-    """What kind of trouble an error of the database is. `BUSY` and `GONE` pass, `FULL` needs a person at once."""
+    """What kind of trouble an error of the database is. `BUSY` and `GONE` pass, `FULL` needs a person at once; `RANGE`
+    is a number or a day larger than its column can hold, of which SQLite's driver says OverflowError.
+    """
 
     BUSY = "busy"
     GONE = "gone"
     FULL = "full"
+    RANGE = "range"
     OTHER = "other"
 
 
@@ -55,6 +58,8 @@ def fault_of(error: DBAPIError) -> Fault:
         return Fault.BUSY
     if state in ("53100", "58030"):
         return Fault.FULL
+    if state in ("22003", "22008"):
+        return Fault.RANGE
     no_answer = isinstance(error, OperationalError) and not state  # refused, timed out, or closed without a word
     gone = error.connection_invalidated or no_answer or state.startswith(("08", "57P", "25P03"))
     return Fault.GONE if gone else Fault.OTHER

@@ -132,8 +132,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("CALLFLOW_DEBUG"):
             raise
-        _say(_unforeseen(error))
-        return CallflowError.exit_code
+        told = _unforeseen(error)
+        _say(told)
+        return told.exit_code
     return result if isinstance(result, int) else 0
 
 
@@ -141,8 +142,8 @@ def _unforeseen(error: Exception) -> CallflowError:
     """An error that nobody turned into words. Its own text is not shown: it may hold a resident's data."""
     if isinstance(error, OSError):
         return CallflowError(f"{error.strerror or type(error).__name__}", where=Where(str(error.filename or "")))
-    if type(error).__module__.startswith("sqlalchemy"):
-        from callflow.storage import in_words  # noqa: PLC0415  loaded already: the error is the library's
+    if isinstance(error, OverflowError) or type(error).__module__.startswith("sqlalchemy"):
+        from callflow.storage import in_words  # noqa: PLC0415  what `--help` need not load
 
         if words := in_words(error):
             return words

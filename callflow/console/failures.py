@@ -34,10 +34,13 @@ def answer_to(visit: Visit, error: Exception) -> Response:
     if isinstance(error, CallflowError):
         found = (status for kind, status in STATUS if isinstance(error, kind))
         return failure(visit, next(found, 403), error.what, error.mend)
+    words = in_words(error)
+    if isinstance(words, NotFoundError):
+        return failure(visit, 404, words.what, words.mend)
     frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     log.error("failed", path=visit.route.path, kind=type(error).__name__, place=place)
-    if isinstance(error, DBAPIError) and fault_of(error) is Fault.FULL and (words := in_words(error)):
+    if words and isinstance(error, DBAPIError) and fault_of(error) is Fault.FULL:
         return failure(visit, 503, words.what, words.mend)
     if isinstance(error, DBAPIError):
         return failure(

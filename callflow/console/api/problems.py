@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from callflow.console.failures import STATUS
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, NotFoundError
+from callflow.storage import in_words
 
 log = structlog.get_logger("callflow.console")
 
@@ -79,6 +80,9 @@ def problem_of(error: Exception) -> Problem:
             status = next((status for kind, status in STATUS if isinstance(error, kind)), 403)
             place = " ".join(filter(None, (f"{error.where.line} 行" if error.where.line else "", error.where.field)))
             return Problem(status, error.what, where=place, mend=error.mend)
+    words = in_words(error)
+    if isinstance(words, NotFoundError):
+        return Problem(404, words.what, mend=words.mend)
     frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     log.error("failed", path="/api/v1", kind=type(error).__name__, place=place)

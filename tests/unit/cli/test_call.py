@@ -65,3 +65,13 @@ def test_a_protected_household_s_call_waits_for_the_glass(type_: Type, called: W
     assert type_("--as", "sv01", "call", "replay", "1").code == 3
     assert type_("--as", "ward01", "glass", "break", "1", "--reason", "本人からの照会").code == 0
     assert "試川" in type_("--as", "ward01", "call", "replay", "1").out
+
+
+def test_a_number_that_no_row_can_have_is_not_found(type_: Type, called: World) -> None:
+    for words in (
+        ("call", "show", "99999999999999999999"),
+        ("campaign", "status", "99999999999999999999"),
+        ("report", "show", "daily", "--from", "0001-01-01", "--to", "0001-01-02"),
+    ):
+        said = type_("--as", "ward01", *words)
+        assert (said.code, "番号と日付の桁" in said.err) == (3, True), (words, said.err)
