@@ -1,13 +1,17 @@
-"""Addresses as people and scanners type them: whatever stands in a path or a query is answered, never by a failure."""
+"""Addresses and forms as people and scanners send them: whatever stands in them is answered, never by a failure."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
+from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from callflow.console.routes import Route, table
-from tests.web.conftest import LOGINS
+from tests.web.conftest import LOGINS, Browser
 from tests.web.desktop import Desk
 from tests.web.test_canary import MOMENTS, people  # noqa: F401  a fixture
 from tests.world import World
@@ -24,6 +28,21 @@ VALUES = (
     "<script>", "ｶﾅ", "NULL", "../../etc/passwd", "1,2,3", "true", "[]", "\u202e",
 )  # fmt: skip
 STREAMS = re.compile(r"/(live|events)$")
+TEMPLATES = Path(__file__).parents[2] / "callflow" / "console" / "templates"
+FIELDS = sorted(
+    {
+        name
+        for file in TEMPLATES.rglob("*.html")
+        for name in re.findall(r'name="([A-Za-z_:]+)"', file.read_text("utf-8"))
+    }
+    - {"csrf", "path"}
+)
+USUAL = (
+    "1", "2026-11-24", "10:00", "理由", "quality", "householder", "NA", "PP", "yes", "approve", "case", "12000",
+    "ward01", "2026-12", "csv", "complaint", "kept",
+)  # fmt: skip
+THE_DOOR = {"/logout", "/lock", "/locked", "/password", "/login", "/code"}
+"""Forms that end the session that the others need."""
 
 
 def addresses(route: Route, chance: random.Random) -> list[str]:
@@ -35,13 +54,18 @@ def addresses(route: Route, chance: random.Random) -> list[str]:
     return [*within, plain, *(f"{plain}?{query}" for query in queries)]
 
 
-def test_every_address_is_answered_whatever_is_typed(people: World, logged_in) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+@pytest.fixture
+def browsers(people: World, logged_in) -> dict[str, Browser]:  # type: ignore[no-untyped-def]  # noqa: F811
+    """One of each role, over a call that went through hardship to its end."""
     desk = Desk(logged_in("operator"))
     desk.press("Enter")
     for _, keys, typed in MOMENTS:
         desk.type(**typed)
         desk.play(*keys)
-    browsers = {role: desk.browser if role == "operator" else logged_in(role) for role in LOGINS}
+    return {role: desk.browser if role == "operator" else logged_in(role) for role in LOGINS}
+
+
+def test_every_address_is_answered_whatever_is_typed(browsers: dict[str, Browser]) -> None:
     chance = random.Random(20261126)
     failed = [
         (role, address[:200], status)
@@ -51,6 +75,21 @@ def test_every_address_is_answered_whatever_is_typed(people: World, logged_in) -
         for address in addresses(route, chance)
         if (status := browsers[role].get(address).status_code) >= 500
     ]
+    assert failed == []
+
+
+def test_every_form_is_answered_whatever_is_sent(browsers: dict[str, Browser]) -> None:
+    chance = random.Random(20261126)
+    failed = []
+    for route in table().routes:
+        if route.method != "POST" or route.path in THE_DOOR:
+            continue
+        for role, _ in itertools.product(sorted(route.allow & set(LOGINS))[:1], range(5)):
+            address = re.sub(r"\{[^}]+\}", quote(chance.choice(("1", "1", "2", *NUMBERS))), route.path)
+            names = chance.sample(FIELDS, chance.choice((10, 50)))
+            sent = {name: chance.choice((*VALUES, *USUAL)) for name in names}
+            if (status := browsers[role].submit(address, **sent).status_code) >= 500:
+                failed.append((role, address, status, sent))
     assert failed == []
 
 
