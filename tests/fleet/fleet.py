@@ -72,12 +72,14 @@ class Fleet:
         )
 
     def left(self) -> int:
-        """Cases that nobody has dialled yet. What was in a call when its process died waits there for the time-out."""
+        """Cases that nobody has dialled yet, those that were given back without a call among them. What was in a call
+        when its process died waits there for the time-out.
+        """
         q = queue_entries.c
-        in_a_call = select(calls.c.case_id).where(calls.c.municipality_id == MUNICIPALITY, is_live)
-        waiting = select(func.count()).where(
-            q.municipality_id == MUNICIPALITY, q.state.in_(("ready", "claimed")), q.case_id.not_in(in_a_call)
-        )
+        called = select(calls.c.case_id).where(calls.c.municipality_id == MUNICIPALITY)
+        dealt = q.state.in_(("ready", "claimed")) & q.case_id.not_in(called.where(is_live))
+        given_back = (q.state == "scheduled") & q.case_id.not_in(called)
+        waiting = select(func.count()).where(q.municipality_id == MUNICIPALITY, dealt | given_back)
         return int(self.database.transact(lambda conn: conn.execute(waiting).scalar_one(), patience=60))
 
     def drain(self, patience: float) -> float:

@@ -16,6 +16,7 @@ def press(page, key: str, words: str) -> None:  # type: ignore[no-untyped-def]
     """A key, the screen that it must lead to, and what axe says of that screen."""
     page.keyboard.press(key)
     page.wait_for_selector(f"text={words}")
+    page.wait_for_load_state("domcontentloaded")  # of a whole page the words are there before its keys are
     assert findings(page) == [], words
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), f"{words}: scrolls"
 
