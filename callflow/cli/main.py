@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from callflow import __version__
-from callflow.errors import CallflowError, Where
+from callflow.errors import CallflowError, UsageError, Where
 
 GROUPS = {
     "init": "データベースと組織を用意する / prepare the database",
@@ -113,6 +113,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """As `main`, with the exit code returned."""
     try:
+        _check_letters(arguments)
         result: Any = get_command(root).main(args=_actor_first(arguments), prog_name="callflow", standalone_mode=False)
     except CallflowError as error:
         _say(error)
@@ -136,6 +137,16 @@ def run(arguments: list[str]) -> int:
         _say(told)
         return told.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _check_letters(arguments: list[str]) -> None:
+    """A file's name in another encoding (from a Windows archive) could be neither shown nor put on record."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "引数に UTF-8 で読めない文字があります", mend="ファイル名なら、変えてから実行してください"
+        ) from error
 
 
 def _unforeseen(error: Exception) -> CallflowError:

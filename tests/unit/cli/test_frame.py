@@ -158,3 +158,8 @@ def raise_in_config(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> No
         raise error
 
     monkeypatch.setattr("callflow.cli.context.load", broken)
+
+
+def test_a_name_in_another_encoding_is_told(type_: Type) -> None:
+    said = type_("case", "import", "\udc88\udcea.csv")
+    assert (said.code, "UTF-8" in said.err) == (2, True)
