@@ -11,7 +11,6 @@ of its own; docs/security.md states the format once for both.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,10 @@ from sqlalchemy.types import NULLTYPE
 from models.tables import call_events
 
 GENESIS = bytes(32)
+
+_BLOCK = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+"""What RFC 2104 does to each byte of a key."""
 
 OPEN, LINE, BEGIN, ANSWER, BACK, NOTE, CLOSE, CORRECT, TAKE_BACK = (
     "call:open",
@@ -84,7 +87,10 @@ def canonical(payload: Mapping[str, Any]) -> str:
 
 
 def commit_to(payload: str, salt: bytes) -> bytes:
-    return hmac.digest(salt, payload.encode(), "sha256")
+    """HMAC-SHA256 under a salt of at most 64 bytes, written out: `hmac.digest` takes half as long again."""
+    key = salt.ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(key.translate(_INNER) + payload.encode()).digest()
+    return hashlib.sha256(key.translate(_OUTER) + inner).digest()
 
 
 def stamp(at: datetime) -> str:
@@ -181,7 +187,7 @@ _READ = (
 
 
 def chain_columns(conn: Connection) -> tuple[ColumnElement[Any], ...]:
-    """What `first_fault` and `proved` are given, in this order: `COLUMNS`, with the instants as they were hashed.
+    """What `first_fault` and `proved` are given: `COLUMNS`, with the instants as they were hashed, and the call.
 
     A year of calls is proved from these: values that nobody looks at are not made of them.
     """
@@ -190,7 +196,8 @@ def chain_columns(conn: Connection) -> tuple[ColumnElement[Any], ...]:
         stamped = func.to_char(func.timezone("UTC", at), 'YYYY-MM-DD"T"HH24:MI:SS.US')
     else:
         stamped = func.replace(type_coerce(at, Text), " ", "T")
-    return tuple(stamped if column is at else type_coerce(column, NULLTYPE) for column in COLUMNS)
+    plain = (stamped if column is at else type_coerce(column, NULLTYPE) for column in COLUMNS)
+    return (*plain, call_events.c.call_id)
 
 
 def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
@@ -236,7 +243,7 @@ def first_fault(rows: Iterable[Sequence[Any]], municipality_id: int, call_id: in
     """
     count, previous = 0, GENESIS
     try:
-        for seq, stamped, kind, actor, payload, erased_under, salt, commitment, digest in rows:
+        for seq, stamped, kind, actor, payload, erased_under, salt, commitment, digest, _ in rows:
             if seq != count + 1:
                 return Broken(count + 1, f"通番 {count + 1} の記録がありません（次は {seq}）")
             if payload is None and erased_under is None:

@@ -21,6 +21,7 @@ from callflow.errors import CallflowError, NotFoundError, RefusedError
 from callflow.replay import ReplayError, Told
 from callflow.script.model import Script
 from callflow.shelf import Shelf
+from callflow.ways import Ways
 from models.tables import call_events, calls
 
 
@@ -40,11 +41,9 @@ class Verdict:
         return not self.fault
 
 
+_CHAINED = (calls.c.id, calls.c.event_count, calls.c.head_hash, calls.c.script_hash)
 _CALL = (
-    calls.c.id,
-    calls.c.event_count,
-    calls.c.head_hash,
-    calls.c.script_hash,
+    *_CHAINED,
     calls.c.live,
     calls.c.line_state,
     calls.c.talk_state,
@@ -111,23 +110,25 @@ def _verdicts(
     def those(column: Column[int]) -> ColumnElement[bool]:
         return column >= first if last is None else column.between(first, last)
 
-    m = municipality_id
-    rows = select(*_CALL).where(calls.c.municipality_id == m, those(calls.c.id)).order_by(calls.c.id)
-    log = select(call_events.c.call_id, *calllog.chain_columns(conn)).where(
-        call_events.c.municipality_id == m, those(call_events.c.call_id)
+    m, ways = municipality_id, dict[str, Ways]() if states_only else None
+    rows = (
+        select(*(_CHAINED if states_only else _CALL))
+        .where(calls.c.municipality_id == m, those(calls.c.id))
+        .order_by(calls.c.id)
     )
+    log = select(*calllog.chain_columns(conn)).where(call_events.c.municipality_id == m, those(call_events.c.call_id))
     log = log.order_by(call_events.c.municipality_id, call_events.c.call_id, call_events.c.seq)
-    told = groupby(conn.execute(log.execution_options(yield_per=1_000)), key=itemgetter(0))
+    told = groupby(conn.execute(log.execution_options(yield_per=1_000)), key=itemgetter(-1))
     logged, events = next(told, (None, iter(())))
     for call in conn.execute(rows.execution_options(yield_per=1_000)):
         while logged is not None and logged < call.id:
             logged, events = next(told, (None, iter(())))
-        its_own = [row[1:] for row in events] if logged == call.id else []
-        yield _verdict(conn, shelf, call, its_own, m, states_only)
+        its_own = list(events) if logged == call.id else []
+        yield _verdict(conn, shelf, call, its_own, m, ways)
 
 
 def _verdict(
-    conn: Connection, shelf: Shelf, call: Any, rows: list[Any], municipality_id: int, states_only: bool
+    conn: Connection, shelf: Shelf, call: Any, rows: list[Any], municipality_id: int, ways: dict[str, Ways] | None
 ) -> Verdict:
     if not rows:
         return Verdict(call.id, 0, "記録がありません", 1)
@@ -135,11 +136,17 @@ def _verdict(
         script = shelf.flow(conn, municipality_id, call.script_hash).script
     except CallflowError as error:
         return Verdict(call.id, len(rows), f"台本を読めません: {error}")
-    return judge(script, call, rows, municipality_id, states_only)
+    if ways is None:
+        return judge(script, call, rows, municipality_id)
+    its_ways = ways.get(call.script_hash) or ways.setdefault(call.script_hash, Ways(script))
+    return judge(script, call, rows, municipality_id, its_ways)
 
 
-def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, states_only: bool = False) -> Verdict:
-    """The verdict on one call's row and those of its log (the columns above). Pure."""
+def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, ways: Ways | None = None) -> Verdict:
+    """The verdict on one call's row and those of its log (the columns above).
+
+    `ways`: of this script, to look at chain, states and outcome alone.
+    """
     call_id = call.id
     broken = calllog.first_fault(rows, municipality_id, call_id, Head(call.event_count, call.head_hash))
     if broken:
@@ -148,7 +155,10 @@ def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, stat
     if erased:
         return Verdict(call_id, len(rows), erased=erased)
     try:
-        return _replayed(script, call, rows, states_only)
+        if ways is None:
+            return _replayed(script, call, rows)
+        ways.check(rows)
+        return Verdict(call_id, len(rows))
     except ReplayError as error:
         return Verdict(call_id, len(rows), error.what, error.seq)
     except CallflowError as error:
@@ -157,10 +167,7 @@ def judge(script: Script, call: Any, rows: list[Any], municipality_id: int, stat
         return Verdict(call_id, len(rows), ODD_FORM)
 
 
-def _replayed(script: Script, call: Any, rows: list[Any], states_only: bool) -> Verdict:
-    if states_only:
-        replay.check_states(script, map(calllog.proved, rows))
-        return Verdict(call.id, len(rows))
+def _replayed(script: Script, call: Any, rows: list[Any]) -> Verdict:
     events = list(map(calllog.proved, rows))
     told = replay.tell_all(script, events, check=True)
     wrong = _row_fault(script, call, events, told)

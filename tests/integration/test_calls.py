@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -9,9 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Table, func, select, text, update
 
-from callflow import calllog, replay
+from callflow import calllog
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.effects import RequestLivingReport
@@ -20,6 +24,7 @@ from callflow.playback import verify_all, verify_call
 from callflow.replay import ReplayError
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
+from callflow.ways import Ways
 from models.database import Database
 from models.tables import (
     call_events,
@@ -329,17 +334,38 @@ def test_states_alone_are_checked_without_lines_and_effects(world: World, case: 
     with world.database.read() as conn:
         assert verify_call(conn, world.shelf, MUNICIPALITY, closed.call_id, states_only=True).proved
         script = world.shelf.flow(conn, MUNICIPALITY, world.script_hash).script
-        events = calllog.read(conn, MUNICIPALITY, closed.call_id)
-    replay.check_states(script, events)
+        rows = conn.execute(select(*calllog.chain_columns(conn)).order_by(call_events.c.seq)).all()
+    ways = Ways(script)  # known from the second log on: what was gone once must not hide what another log says
+    ways.check(rows)
     changes = {"to": "child", "disposition": "DV", "answer": "no_such_answer"}
-    for number, event in enumerate(events):
-        for name in changes.keys() & (event.payload or {}).keys():
-            if event.kind == calllog.LINE:
+    for number, (seq, at, kind, actor, payload, *rest) in enumerate(rows):
+        told = json.loads(payload)
+        for name in changes.keys() & told.keys():
+            if kind == calllog.LINE:
                 continue
-            changed = event._replace(payload={**(event.payload or {}), name: changes[name]})
-            with pytest.raises(ReplayError) as fault:
-                replay.check_states(script, [*events[:number], changed, *events[number + 1 :]])
-            assert fault.value.seq == event.seq
+            changed = (seq, at, kind, actor, json.dumps({**told, name: changes[name]}), *rest)
+            for looked in (ways, Ways(script)):
+                with pytest.raises(ReplayError) as fault:
+                    looked.check([*rows[:number], changed, *rows[number + 1 :]])
+                assert fault.value.seq == seq
+    ways.check(rows)
+
+
+def test_the_ways_that_are_known_are_bounded(world: World, case: TestCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole(world, case, [*PROMISED, ("done", {})])
+    monkeypatch.setattr("callflow.ways.MOST", 3)
+    with world.database.read() as conn:
+        script = world.shelf.flow(conn, MUNICIPALITY, world.script_hash).script
+        rows = conn.execute(select(*calllog.chain_columns(conn)).order_by(call_events.c.seq)).all()
+    ways = Ways(script)
+    for _ in range(3):
+        ways.check(rows)
+        assert ways.places <= 3
+
+
+@given(st.binary(max_size=64), st.text())
+def test_a_commitment_is_the_hmac_of_the_standard_library(salt: bytes, payload: str) -> None:
+    assert calllog.commit_to(payload, salt) == hmac.digest(salt, payload.encode(), "sha256")
 
 
 def test_a_cut_tail_is_noticed(world: World, case: TestCase) -> None:
