@@ -131,6 +131,12 @@ def _value(node: Node, key: Key, given: Given) -> Any:
     if isinstance(node, SequenceNode):
         return [_value(item, _mark(item, (*key, str(at)), given), given) for at, item in enumerate(node.value)]
     assert isinstance(node, ScalarNode)
+    try:
+        str(node.value).encode()
+    except UnicodeEncodeError as error:
+        where = Where(given.file, node.start_mark.line + 1, node.start_mark.column + 1, ".".join(key))
+        what = "文字にならない文字参照（\\ud800 など）があります"
+        raise ConfigError(what, where=where, mend="消してください") from error
     return None if node.tag == _NOTHING else str(node.value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module, util
+from io import TextIOWrapper
 from pathlib import Path
 from traceback import extract_tb
 from typing import Annotated, Any
@@ -107,6 +108,9 @@ def cli(
 
 def main() -> None:
     """Runs a command. Exit codes: docs/operations.md."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of another encoding knows no 𠮷: told as \\U00020bb7
+            stream.reconfigure(errors="backslashreplace")
     raise SystemExit(run(sys.argv[1:]))
 
 

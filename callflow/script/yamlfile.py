@@ -6,7 +6,7 @@ nothing in a file can build an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML
@@ -147,7 +147,32 @@ def load(text: str, file: str, faults: Faults) -> Place | None:
     if node is None:
         faults.add("yaml", top, "ファイルが空です")
         return None
+    broken = next((each for each in _scalars(node) if not _is_text(each.value)), None)
+    if broken is not None:
+        faults.add("yaml", _mark(file, broken), "文字にならない文字参照（\\ud800 など）があります", "消してください")
+        return None
     return Place(file, node, faults, top)
+
+
+def _is_text(value: str) -> bool:
+    """False for half of a character, which an escape can write and no encoding can hold."""
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _scalars(top: Node) -> Iterator[ScalarNode]:
+    """Every scalar under a node, each once however many aliases name it."""
+    waiting, seen = [top], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, ScalarNode):
+            yield node
+        elif isinstance(node, MappingNode):
+            waiting.extend(each for pair in node.value for each in pair)
+        else:
+            waiting.extend(node.value)
 
 
 def _mark(file: str, node: Node) -> Mark:

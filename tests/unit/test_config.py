@@ -127,6 +127,12 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert all(word in error.what for word in ("municipality.code", "desk_name がありません", "policy のことですか"))
 
 
+def test_half_a_character_is_a_fault_with_its_place(tmp_path: Path) -> None:
+    where = refused(tmp_path, SMALL.replace("見本区", r'"\ud800"')).where
+    assert where is not None
+    assert (where.line, where.column, where.field) == (3, 9, "municipality.ward")
+
+
 def test_a_key_given_twice_is_a_fault(tmp_path: Path) -> None:
     error = refused(tmp_path, SMALL + "database:\n  url: sqlite:///other.sqlite\n")
     assert error.where.line == 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,3 +164,10 @@ def raise_in_config(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> No
 def test_a_name_in_another_encoding_is_told(type_: Type) -> None:
     said = type_("case", "import", "\udc88\udcea.csv")
     assert (said.code, "UTF-8" in said.err) == (2, True)
+
+
+def test_a_terminal_of_another_encoding_is_told_what_it_can_show() -> None:
+    command = [sys.executable, "-c", "import sys, callflow.cli.main as m; sys.argv = ['callflow', '𠮷']; m.main()"]
+    terminal = {**os.environ, "PYTHONIOENCODING": "cp932"}
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, env=terminal)
+    assert (done.returncode, r"\U00020bb7" in done.stderr.decode("cp932")) == (2, True)

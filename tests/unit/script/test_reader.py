@@ -83,6 +83,13 @@ def test_nonsense_is_a_fault_not_a_crash(text: str) -> None:
         script(text)
 
 
+@pytest.mark.parametrize("escaped", [r'"\ud800"', r'"督促\udfff状"'])
+def test_half_a_character_is_a_fault_at_its_place(escaped: str) -> None:
+    with pytest.raises(ScriptError, match="文字参照") as fault:
+        script(example().replace("title: ", f"title: {escaped} # ", 1))
+    assert f":{example().split('title: ')[0].count(chr(10)) + 1}:" in str(fault.value)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_schema_accepts_what_ships(path: Path) -> None:
     jsonschema.validate(plain(path.read_text(encoding="utf-8")), SCHEMA)
