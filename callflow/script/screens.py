@@ -61,6 +61,8 @@ class Screens:
         if not place.is_mapping:
             return {"": place}
         given = place.entries()
+        if not given:
+            place.fault("variant", "何も書かれていません", "一つの値か、設定の値ごとの値を書いてください")
         every = [value for values in self._settings.values() for value in values]
         for value, at in given.items():
             if value not in every:

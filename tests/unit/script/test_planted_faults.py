@@ -128,6 +128,7 @@ READ = [
     ("no_else", "{spouse_may_hear: verify_spouse, else: third_party}", "{spouse_may_hear: verify_spouse}", "spouse_may_hear: verify_spouse"),
     ("shape", "at_most: 1, then: abusive_end", "at_most: some, then: abusive_end", "at_most: some"),
     ("variant", "      short: |", "      shirt: |", "shirt"),
+    ("variant", "  verify:\n    reveals: nothing", "  verify:\n    reveals: {}", "reveals: {}"),
     ("hang_up", "not_here: [new_voice, abusive]", "not_here: [new_voice, abusive, hang_up]", "hang_up]"),
     ("unknown_name", "not_here: [new_voice, abusive]", "not_here: [new_voice, abusiv]", "abusiv]"),
     ("duplicate_answer", "      other_voice: {label", "      signal: {label", "      signal: {label"),
