@@ -100,7 +100,7 @@
 
   const settle = () => {
     busy = false;
-    if (Date.now() - arrived < 5000) arrived = Date.now();
+    if (looking) arrived = Date.now();
     document.querySelector("main > .said")?.remove(); // it spoke of what was done before this
     const offline = document.getElementById("offline");
     if (offline) offline.hidden = true;
