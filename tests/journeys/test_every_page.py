@@ -10,19 +10,26 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from callflow.console.pages.scripts.editions import PROVER
 from callflow.console.routes import table
 from callflow.console.site import Site
+from callflow.retention import erasing, requests
+from models.tables import practices
+from tests.conftest import MUNICIPALITY
+from tests.integration.test_import import ROW
 from tests.journeys.conftest import FIRST, findings
 from tests.web.conftest import LOGINS
 from tests.web.desktop import Desk
 from tests.web.test_canary import MOMENTS, people  # noqa: F401  fixture
+from tests.web.test_import_pages import attend, content, send, site  # noqa: F401  a fixture
 from tests.web.test_script_pages import NEW, OLD, files, form_of
 from tests.world import World
 
-NO_PAGES = re.compile(r"^/(live|metrics|health.*|locked|login)$|/now$|\.(svg|csv|pdf|json)$")
+NO_PAGES = re.compile(r"^/(live|metrics|health.*|locked|login)$|/(now|pdf|recordings/1)$|\.(svg|csv|pdf|json)$")
 NAMED = {
+    "/campaigns/{id}/cases": ["/campaigns/1/cases?why=paid"],
     "/reports/{name}": [f"/reports/{name}" for name in ("outcomes", "daily", "bands", "promises", "c1")],
     "/review/{id}": ["/review/2"],
     "/scripts/{name}": ["/scripts/nhi-premium"],
@@ -44,12 +51,6 @@ ELSEWHERE = {
     "/wall": "opened by its token",
     "/training/desk": "leads on without a practice",
     "/training/result": "leads on without a practice",
-    "/campaigns/1/cases": "the room's campaign has no plan",
-    "/import/1": "nobody uploaded",
-    "/calls/1/correct": "asks for the purpose first; the form is that of /desk/mine/1",
-    "/calls/1/recordings/1": "nothing was recorded",
-    "/retention/certificates/1": "nothing was erased",
-    "/retention/certificates/1/pdf": "nothing was erased",
 }
 """What is nobody's page in the room, and why."""
 pytestmark = pytest.mark.timeout(900)  # some eighty pages, each drawn twice
@@ -59,7 +60,11 @@ WIDE = "document.documentElement.scrollWidth > innerWidth"
 
 @pytest.fixture
 def room(people: World, site: Site, logged_in, monkeypatch: pytest.MonkeyPatch) -> World:  # type: ignore[no-untyped-def]  # noqa: F811
-    """One call through hardship to its end, with its slip and report, one of unknown fate, a draft of the script."""
+    """One call through hardship to its end, with its slip and report, one of unknown fate, a draft of the script.
+
+    Old scores of a practice are erased and certified, a list waits for its confirmation, and the supervisor and the
+    staff have said why they look at the call.
+    """
     monkeypatch.setattr(PROVER, "report", lambda _stored, wait: None)  # it is under way
     desk = Desk(logged_in("operator"))
     desk.press("Enter")
@@ -71,8 +76,25 @@ def room(people: World, site: Site, logged_in, monkeypatch: pytest.MonkeyPatch) 
     people.calls.line(2, "unknown", cause="制限時間を過ぎました")
     changed = {name: text.replace(OLD, NEW) for name, text in files(site).items()}
     logged_in("supervisor").submit("/script-drafts/new", **form_of(changed, note="言い方を丁寧に"))
+    _erased(site, people)
+    staff = logged_in("staff")
+    send(staff, content(ROW, ROW | {"通知書番号": "N2", "未納額": "六千円"}))
+    attend(site)
+    for one in (staff, logged_in("supervisor")):
+        assert one.submit("/calls/1/open", purpose="quality").status_code == 303
     people.clock.advance(timedelta(minutes=1))
     return people
+
+
+def _erased(site: Site, world: World) -> None:  # noqa: F811
+    now = world.clock.now()
+    who = {"municipality_id": MUNICIPALITY, "id": 1, "account_id": world.operator, "at": now - timedelta(days=2_000)}
+    with site.database.write() as conn:
+        conn.execute(insert(practices).values(**who, script_name="x", card="{}", fitting=1, answers=1))
+        one, other = world.staff
+        number = requests.ask(conn, MUNICIPALITY, ["training"], {"training": now}, "満了", one, now)
+        requests.decide(conn, MUNICIPALITY, number, other, now, approve=True)
+    erasing.run(site.database, MUNICIPALITY, number, one, world.clock)
 
 
 def test_every_path_is_a_page_of_somebody_or_has_its_reason(room, logged_in) -> None:  # type: ignore[no-untyped-def]

@@ -22,7 +22,9 @@ def _no_practice_is_left() -> Iterator[None]:
 def tab_to(page, words: str) -> None:  # type: ignore[no-untyped-def]
     for _ in range(30):
         page.keyboard.press("Tab")
-        if words in page.evaluate("document.activeElement.matches('a, button') ? document.activeElement.textContent : ''"):
+        if words in page.evaluate(
+            "document.activeElement.matches('a, button') ? document.activeElement.textContent : ''"
+        ):
             return
     pytest.fail(f"no way to {words} by Tab")
 
