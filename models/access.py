@@ -19,6 +19,7 @@ sessions = tenant_table(
     Column("ended_at", Instant),
     Column("end_reason", String(16), nullable=False, default=""),
     Column("code_asked_at", Instant),  # since when the second factor is waited for
+    Column("proved_at", Instant),  # when the provider asked anew who it is; gone after one act
     belongs_to("accounts", "account_id"),
     Index("ix_sessions_account", "municipality_id", "account_id", "ended_at"),
     index_where("ix_sessions_open", "ended_at IS NULL", "seen_at"),

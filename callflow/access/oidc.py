@@ -29,6 +29,7 @@ ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 
 LEEWAY: Final = timedelta(minutes=1)
 PATIENCE: Final = 5.0  # seconds for an answer of the provider
+JUST_NOW: Final = timedelta(minutes=5)
 FRESH: Final = timedelta(hours=1)  # how long what the provider says of itself is kept
 
 
@@ -36,25 +37,30 @@ FRESH: Final = timedelta(hours=1)  # how long what the provider says of itself i
 class Attempt:
     """One login that was begun in a browser: kept in its cookie until the provider sends it back.
 
-    `unlocks`: the account whose locked screen it is to open, or 0; nobody else's login will do.
+    `again`: the account that must prove who it is once more, or 0; nobody else's login will do, nor an old one.
+    `draft`: the draft of a script that they are about to approve, or 0: their screen is locked.
     """
 
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    unlocks: int = 0
+    again: int = 0
+    draft: int = 0
 
     def text(self) -> str:
-        return f"{self.state}.{self.nonce}.{self.verifier}.{self.unlocks}"
+        return f"{self.state}.{self.nonce}.{self.verifier}.{self.again}.{self.draft}"
 
     @staticmethod
     def read(text: str) -> Attempt | None:
         """From the cookie; None if it is none of ours."""
-        *parts, unlocks = text.split(".")
-        if len(parts) != 3 or any(len(part) < 32 for part in parts) or not (unlocks.isascii() and unlocks.isdecimal()):
+        parts, numbers = text.split(".")[:3], text.split(".")[3:]
+        if len(parts) != 3 or any(len(part) < 32 for part in parts):
+            return None
+        if len(numbers) != 2 or not all(each.isascii() and each.isdecimal() for each in numbers):
             return None
         state, nonce, verifier = parts
-        return Attempt(state, nonce, verifier, int(unlocks))
+        again, draft = map(int, numbers)
+        return Attempt(state, nonce, verifier, again, draft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
+        if attempt.again:  # by a login of an hour ago whoever sits there now would prove to be whoever sat there then
+            asked |= {"prompt": "login", "max_age": "0"}
         place = str(facts["authorization_endpoint"])
         return f"{place}{'&' if urlsplit(place).query else '?'}{urlencode(asked)}"
 
@@ -129,6 +137,8 @@ class Provider:
             raise _not_believed("nonce")
         if claims.get("azp", self._given.client_id) != self._given.client_id:
             raise _not_believed("azp")
+        if attempt.again and not _just_now(claims.get("auth_time"), moment):
+            raise _not_believed("auth_time")
         methods = claims.get("amr", [])
         return Identity(str(claims["sub"]), isinstance(methods, list) and "mfa" in methods)
 
@@ -154,6 +164,11 @@ class Provider:
                 raise _no_answer("keys") from error
             self._facts = (now, facts, keys)
         return self._facts[1], self._facts[2]
+
+
+def _just_now(when: Any, moment: float) -> bool:
+    """Whether the provider asked who it is after we did; False where it does not say so (OpenID Connect Core 2)."""
+    return isinstance(when, int) and abs(moment - when) <= JUST_NOW.total_seconds()
 
 
 def _ask(method: str, place: str, **more: Any) -> dict[str, Any]:

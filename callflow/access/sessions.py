@@ -24,6 +24,9 @@ SEEN_EVERY = timedelta(seconds=20)
 """A session's last use is written at most this often, so that a page costs no commit."""
 
 FREE_TRIES = 4
+PROVED_FOR = timedelta(minutes=3)
+"""How long one act may follow the provider's word that it asked anew who somebody is."""
+
 LONGEST_WAIT = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=1)
 TOTP_SECONDS = 30
@@ -56,6 +59,7 @@ class Session:
     password_once: bool
     needs_code: bool
     seen_at: datetime
+    proved_at: datetime | None
     preferences: Preferences
 
 
@@ -112,12 +116,21 @@ def log_in(
 
 
 def log_in_by_subject(
-    conn: Connection, municipality_id: int, subject: str, terminal: str, now: datetime, *, mfa: bool, unlocks: int = 0
+    conn: Connection,
+    municipality_id: int,
+    subject: str,
+    terminal: str,
+    now: datetime,
+    *,
+    mfa: bool,
+    again: int = 0,
+    to_act: bool = False,
 ) -> str | Denied:
     """The new session of whom the provider named, or why not. Its second factor is asked for where there is one and
     the provider did not ask for one itself (`mfa`). The same answer for an unknown subject and a disabled account.
 
-    `unlocks`: the account whose locked screen this opens, in place of its session; `other` if it is not theirs.
+    `again`: the account that proves anew who it is, by a new session in place of its own; `other` if it is not theirs.
+    `to_act`: for one act that wants it, and not because the screen is locked.
     """
     a = accounts.c
     account = conn.execute(
@@ -128,19 +141,21 @@ def log_in_by_subject(
     if account is None:
         audit(conn, municipality_id, now, None, "session:refused", f"terminal:{terminal}"[:64])
         return Denied("wrong")
-    if unlocks not in (0, account.id):
+    if again not in (0, account.id):
         audit(conn, municipality_id, now, account.id, "session:refused", f"terminal:{terminal}"[:64])
         return Denied("other")
     s = sessions.c
     open_ = (s.municipality_id == municipality_id, s.account_id == account.id, s.ended_at.is_(None))
-    language = conn.execute(select(s.language).where(*open_).limit(1)).scalar() if unlocks else None
-    end_sessions(conn, municipality_id, account.id, "rotated" if unlocks else "elsewhere", now)
-    verb = "session:unlock" if unlocks else "session:begin"
+    language = conn.execute(select(s.language).where(*open_).limit(1)).scalar() if again else None
+    end_sessions(conn, municipality_id, account.id, "rotated" if again else "elsewhere", now)
+    verb = "session:begin" if not again else "session:prove" if to_act else "session:unlock"
     audit(conn, municipality_id, now, account.id, verb, f"account:{account.id}", purpose="oidc")
     token = _begin(conn, municipality_id, account.id, terminal, now, language or "ja")
-    if account.totp_secret is not None and not mfa:
-        here = (sessions.c.municipality_id == municipality_id) & (sessions.c.token_hash == _hash(token))
-        conn.execute(update(sessions).where(here).values(code_asked_at=now))
+    asks = account.totp_secret is not None and not mfa
+    here = (sessions.c.municipality_id == municipality_id) & (sessions.c.token_hash == _hash(token))
+    conn.execute(
+        update(sessions).where(here).values(code_asked_at=now if asks else None, proved_at=now if to_act else None)
+    )
     return token
 
 
@@ -166,7 +181,7 @@ def _found() -> Select[Any]:
     return (
         select(
             *(s.token_hash, s.csrf, s.account_id, s.language, s.terminal, s.created_at, s.seen_at, s.locked_at),
-            s.code_asked_at,
+            *(s.code_asked_at, s.proved_at),
             *(a.login, a.display_name, a.password_once, o.name.label("organisation"), o.kind),
             *(p.keys_off, p["keys"].label("own_keys"), p.theme, p.size),
         )
@@ -214,6 +229,7 @@ def find(conn: Connection, municipality_id: int, token: str, now: datetime, limi
         password_once=row.password_once,
         needs_code=row.code_asked_at is not None,
         seen_at=row.seen_at,
+        proved_at=row.proved_at,
         preferences=preferences_of(row.keys_off, row.own_keys, row.theme, row.size),
     )
 
@@ -227,6 +243,16 @@ def lock(conn: Connection, municipality_id: int, session: Session, now: datetime
     """The screen shows nothing until the password is given again; a call goes on behind it."""
     conn.execute(update(sessions).where(_is(municipality_id, session)).values(locked_at=now))
     audit(conn, municipality_id, now, session.account_id, "session:lock", f"account:{session.account_id}")
+
+
+def proved(session: Session, now: datetime) -> bool:
+    """Whether the provider has just asked this person anew who they are, and nothing was done by it yet."""
+    return session.proved_at is not None and timedelta(0) <= now - session.proved_at <= PROVED_FOR
+
+
+def spend(conn: Connection, municipality_id: int, session: Session) -> None:
+    """One act was done by what the person proved; the next one wants it anew."""
+    conn.execute(update(sessions).where(_is(municipality_id, session)).values(proved_at=None))
 
 
 def confirm(conn: Connection, municipality_id: int, session: Session, now: datetime, *, fits: bool) -> Denied | None:

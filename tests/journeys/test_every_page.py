@@ -48,6 +48,7 @@ ELSEWHERE = {
     "/login/code": "leads on without a login under way",
     "/login/oidc": "no provider",
     "/login/oidc/back": "no provider",
+    "/script-drafts/1/prove": "no provider",
     "/wall": "opened by its token",
     "/training/desk": "leads on without a practice",
     "/training/result": "leads on without a practice",

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,14 +20,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from sqlalchemy import select, update
 
+from callflow.access import sessions
 from callflow.access.accounts import Accounts
 from callflow.clock import SimulatedClock
 from callflow.console.app import create_app
+from callflow.console.pages.scripts.editions import PROVER
 from callflow.console.site import Site
 from callflow.sections import Oidc
 from models.tables import accounts, audit_events
 from tests.conftest import MUNICIPALITY
 from tests.web.conftest import Browser
+from tests.web.test_script_pages import NEW, OLD, files, form_of, proof
 
 KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 SUBJECT = "248289761001"
@@ -56,6 +60,8 @@ class Provider:
             return 400, {"error": "invalid_grant"}
         now = int(self.clock.now().timestamp())
         usual = {"iss": self.issuer, "aud": "callflow", "sub": SUBJECT, "iat": now, "exp": now + 300}
+        if self.asked.get("prompt") == "login" and self.asked.get("max_age") == "0":
+            usual["auth_time"] = now
         claims = {**usual, "nonce": self.asked["nonce"], **self.claims}
         token = jwt.encode(claims, self.key, algorithm=self.algorithm, headers={"kid": "1"})
         return 200, {"access_token": "x", "token_type": "Bearer", "id_token": token}
@@ -105,9 +111,9 @@ def arriving(open_site: Site) -> Browser:
     return Browser(create_app(open_site, with_errands=False), follow_redirects=False)
 
 
-def sent_on(browser: Browser, provider: Provider) -> dict[str, str]:
+def sent_on(browser: Browser, provider: Provider, begins: str = "/login/oidc") -> dict[str, str]:
     """Begins at the login page; what the provider is asked."""
-    there = urlsplit(browser.get("/login/oidc").headers["location"])
+    there = urlsplit(browser.get(begins).headers["location"])
     assert there.path == "/authorize"
     provider.asked = {name: values[0] for name, values in parse_qs(there.query).items()}
     return provider.asked
@@ -154,6 +160,59 @@ def test_a_lock_is_opened_by_its_own_subject_and_by_nobody_elses(
     with open_site.database.read() as conn:
         e = audit_events.c
         assert conn.execute(select(e.purpose).where(e.verb == "session:unlock")).scalars().all() == ["oidc"]
+
+
+def test_a_lock_is_not_opened_by_a_login_of_an_hour_ago(arriving: Browser, provider: Provider) -> None:
+    come_back(arriving, provider)
+    arriving.see("/home")
+    arriving.submit("/lock")
+    hour_ago = int(provider.clock.now().timestamp()) - 3600
+    for claims in ({"auth_time": hour_ago}, {"auth_time": None}, {"auth_time": "now"}):
+        provider.claims = claims
+        assert come_back(arriving, provider).status_code == 409
+        assert arriving.get("/home").headers["location"] == "/locked"
+    provider.claims = {}
+    assert come_back(arriving, provider).status_code == 200
+
+
+def test_who_has_no_password_approves_a_script_by_the_provider_once(
+    open_site: Site,
+    arriving: Browser,
+    provider: Provider,
+    logged_in,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PROVER, "report", lambda stored, wait: proof(stored))
+    for words in (NEW, NEW + "。"):
+        changed = {name: text.replace(OLD, words) for name, text in files(open_site).items()}
+        logged_in("supervisor").submit("/script-drafts/new", **form_of(changed, note="言い方を丁寧に"))
+    with open_site.database.write() as conn:
+        conn.execute(update(accounts).where(accounts.c.login == "ward01").values(password_hash=None))
+        conn.execute(update(accounts).where(accounts.c.login == "ward02").values(oidc_subject="another"))
+    come_back(arriving, provider)
+    assert "/script-drafts/1/prove" in arriving.see("/script-drafts/1").text
+    assert arriving.submit("/script-drafts/1/approve", password="").status_code == 422
+
+    def proves(**claims: Any) -> int:
+        provider.claims = claims
+        asked = sent_on(arriving, provider, "/script-drafts/1/prove")
+        return int(arriving.get("/login/oidc/back", params={"code": "c", "state": asked["state"]}).status_code)
+
+    assert proves(sub="another") == 409
+    assert proves(auth_time=1_000_000_000) == 409
+    assert proves() == 200
+    open_site.clock.advance(sessions.PROVED_FOR + timedelta(seconds=1))
+    assert 'name="password"' in arriving.see("/script-drafts/1").text
+    assert arriving.submit("/script-drafts/1/approve").status_code == 422
+    assert proves() == 200
+    assert 'name="password"' not in arriving.see("/script-drafts/1").text
+    done = arriving.submit("/script-drafts/1/approve")
+    assert done.headers["location"].endswith("said=script-approved")
+    arriving.see("/script-drafts/2")
+    assert arriving.submit("/script-drafts/2/approve").status_code == 422, "one act by one proof"
+    with open_site.database.read() as conn:
+        e = audit_events.c
+        assert conn.execute(select(e.purpose).where(e.verb == "session:prove")).scalars().all() == ["oidc", "oidc"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ VERBS: Final = {
     "session:refused": said("ログインできなかった"),
     "session:lock": said("画面をロックした"),
     "session:unlock": said("ロックを解いた"),
+    "session:prove": said("本人と確かめた"),
     "user:add": said("利用者を加えた"),
     "user:disable": said("利用者を無効にした"),
     "user:enable": said("利用者を使えるようにした"),

@@ -21,9 +21,18 @@ TEN_MINUTES = 600
 
 
 def leave(visit: Visit) -> Response:
-    """To the provider, with what must come back in a cookie that no script reads."""
+    """To the provider: to log in, or whoever locked the screen to open it."""
     session = visit.session
-    attempt = Attempt(unlocks=session.account_id if session is not None and session.locked else 0)
+    return _leave(visit, Attempt(again=session.account_id if session is not None and session.locked else 0))
+
+
+def prove(visit: Visit) -> Response:
+    """To the provider once more, before a script is approved: for this act an open session is not enough."""
+    return _leave(visit, Attempt(again=visit.who.account_id, draft=visit.id()))
+
+
+def _leave(visit: Visit, attempt: Attempt) -> Response:
+    """To the provider, with what must come back in a cookie that no script reads."""
     there = _provider(visit).begin(attempt, _back(visit), visit.now)
     response = visit.go("/login")
     response.headers["location"] = there
@@ -62,18 +71,19 @@ def come_back(visit: Visit) -> Response:
             visit.terminal,
             visit.now,
             mfa=found.mfa,
-            unlocks=attempt.unlocks,
+            again=attempt.again,
+            to_act=attempt.draft > 0,
         )
     )
     if token == Denied("other"):
         raise RefusedError(
-            said("この画面をロックしたのは別の人です"),
-            mend=said("ロックした本人が解くか、ログアウトしてからログインしてください"),
+            said("この画面を使っているのは別の人です"),
+            mend=said("本人が認証基盤で確かめるか、ログアウトしてからログインしてください"),
         )
     if isinstance(token, Denied):
         response: Response = visit.page("door/stranger.html", status=403, subject=found.subject)
     else:
-        response = visit.page("door/entered.html")
+        response = visit.page("door/entered.html", onward=f"/script-drafts/{attempt.draft}" if attempt.draft else "/")
         response.set_cookie(site.cookie, token, path="/", httponly=True, samesite="strict", secure=site.tls)
     response.delete_cookie(_cookie(visit), path="/", secure=site.tls, httponly=True, samesite="lax")
     return response
@@ -119,6 +129,7 @@ def _cookie(visit: Visit) -> str:
 ROUTES = (
     Route("GET", "/login/oidc", leave, allow("anonymous"), said("ログイン"), while_locked=True),
     Route("GET", BACK, come_back, allow("anonymous"), said("ログイン"), while_locked=True),
+    Route("GET", "/script-drafts/{id}/prove", prove, allow("staff"), said("台本の下書き")),
     Route("GET", "/login/code", ask_code, SIGNED_IN, said("確認コード"), before_code=True),
     Route("POST", "/login/code", give_code, SIGNED_IN, said("確認コード"), before_code=True),
 )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from callflow.access.sessions import proved
 from callflow.console.i18n import said
 from callflow.console.pages.scripts import reading
 from callflow.console.pages.scripts.editions import PROVER, Edition, edition, stored_version, versions
@@ -86,6 +87,7 @@ def edition_page(visit: Visit, *, wrong: str = "") -> Response:
         ends=reading.TARGETS,
         states=STATES,
         approves="staff" in visit.who.roles,
+        proved=proved(visit.who, visit.now),
         drafts=_drafts(visit),
         **names,
     )
