@@ -192,6 +192,12 @@ def _check_listed(days: CallingDays, calendar: Calendar, *, bounded: bool) -> No
         if listed is None or not (listed or bounded):
             continue
         beyond = sorted(asked - listed)
+        if beyond and not listed:
+            raise InputError(
+                f"この債権区分に{name}の架電日はありません",
+                where=Where(field="days"),
+                mend="config.yaml の claim_types に、その日か、年の日数（budget）を書いてからです",
+            )
         if beyond:
             raise InputError(
                 f"{_some(beyond)} は設定に書かれた架電日（{name}）ではありません",

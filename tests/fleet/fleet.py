@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select
 
 from callflow.clock import SimulatedClock
 from callflow.simulation.invariants import Acknowledged, check, lost
@@ -49,7 +49,9 @@ class Fleet:
             metadata.create_all(conn)
         with self.database.write() as conn:
             conn.execute(municipalities.insert().values(id=MUNICIPALITY, code="139999", name="見本区"))
-        self.operators = self._furnish(cases)
+        self.cases = 0
+        self.operators = self._furnish()
+        self.add(cases)
         self.begun = time.time()
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -82,6 +84,21 @@ class Fleet:
         waiting = select(func.count()).where(q.municipality_id == MUNICIPALITY, dealt | given_back)
         return int(self.database.transact(lambda conn: conn.execute(waiting).scalar_one(), patience=60))
 
+    def add(self, cases: int) -> None:
+        """So many more cases, each with a number of its own, at the end of the queue."""
+        first = self.cases + 1
+        numbers = range(first, first + cases)
+
+        def work(conn: Connection) -> None:
+            made = [add_case(conn, number, instalments=1) for number in numbers]
+            entries = [queue.Entry(one.case_id, one.household_id, START, 100) for one in made]
+            queue.enqueue(conn, MUNICIPALITY, CAMPAIGN, entries)
+            while queue.wake(conn, MUNICIPALITY, START):
+                pass
+
+        self.database.transact(work, patience=60)
+        self.cases += cases
+
     def drain(self, patience: float) -> float:
         """Until every case was dialled; returns the seconds that it took."""
         begun = time.monotonic()
@@ -105,7 +122,7 @@ class Fleet:
         dialer.board.recover(patience=SILENT)
         dialer.database.close()
 
-    def prove(self, cases: int) -> None:
+    def prove(self) -> None:
         """Nobody was dialled twice and every case had its turn: each that was not dialled has a call which says that
         it came to nothing, and waits in the queue. All invariants hold; nothing that was told is missing."""
         self.settle()
@@ -116,7 +133,7 @@ class Fleet:
             rows = conn.execute(
                 select(calls.c.case_id, calls.c.disposition, phone_numbers.c.e164).join(phone_numbers)
             ).all()
-            assert len({row.case_id for row in rows}) == cases
+            assert len({row.case_id for row in rows}) == self.cases
             undialled = {row.case_id for row in rows} - {row.case_id for row in rows if row.e164 in placed}
             assert {row.disposition for row in rows if row.case_id in undialled} <= {"TF", "UD"}
             waiting = queue_entries.c.case_id.in_(undialled) & (queue_entries.c.state != "done")
@@ -136,7 +153,7 @@ class Fleet:
         self.server.remove()
         shutil.rmtree(self.folder)
 
-    def _furnish(self, cases: int) -> list[int]:
+    def _furnish(self) -> list[int]:
         world = build(self.database, SimulatedClock(START))
         (self.folder / "supervisor").write_text(str(world.supervisor))
         with self.database.write() as conn:
@@ -151,11 +168,4 @@ class Fleet:
                     created_at=START, created_by=world.supervisor,
                 )
             )  # fmt: skip
-            made = [add_case(conn, number, instalments=1) for number in range(1, cases + 1)]
-            queue.enqueue(
-                conn, MUNICIPALITY, CAMPAIGN, [queue.Entry(one.case_id, one.household_id, START, 100) for one in made]
-            )
-            while queue.wake(conn, MUNICIPALITY, START):
-                pass
-            conn.execute(text("ANALYZE"))
         return operators
