@@ -266,6 +266,14 @@ calls = tenant_table(
 is_live: ColumnElement[bool] = literal_column("live")
 """As the partial indexes say it: SQLite uses them for no other spelling of `calls.live`."""
 
+
+def called_by(operator: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """An operator's, beside what leaves few calls (`is_live`, a case): the index of an operator's calls holds every one
+    that they ever made, and SQLite would choose it.
+    """
+    return calls.c.operator_id + 0 == operator
+
+
 holds_operator: ColumnElement[bool] = literal_column(_HOLDS_OPERATOR)
 """False for a call that came into review before anybody spoke: its operator goes on, while it stays the one live
 attempt of its case, number and household. Such a call is never talked in again, so it stays false. False too while a

@@ -52,6 +52,8 @@ def _sqlite_walks(conn: Connection, words: str, given: Any) -> Iterator[str]:
             yield line
         found = re.match(r"SEARCH (\w+) USING (?:COVERING )?INDEX (\w+) \(municipality_id=\?\)$", line)
         newest = words.startswith("SELECT max(")  # asks for the end of the index alone
+        if re.match(r"SEARCH calls USING INDEX ix_calls_operator \(municipality_id=\? AND operator_id=\?\)$", line):
+            yield f"all that an operator ever called: {line}"
         if found and found[1] in GROWS and found[2] not in PARTIAL and not newest:
             yield line
 
@@ -69,6 +71,8 @@ def _postgresql_walks(conn: Connection, words: str, given: Any) -> Iterator[str]
             continue
         if node["Node Type"] == "Seq Scan":
             yield f"Seq Scan on {table}"
+        elif index == "ix_calls_operator" and "closed_at" not in condition:
+            yield f"all that an operator ever called: {condition}"
         elif index not in PARTIAL and re.fullmatch(r"\(municipality_id = [^ ]+\)", condition):
             yield f"{node['Node Type']} on {table} by {index} {condition}"
 

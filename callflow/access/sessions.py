@@ -18,7 +18,17 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete
 from callflow.access.accounts import Kind
 from callflow.access.auditlog import audit
 from callflow.access.preferences import Preferences, preferences_of
-from models.tables import account_roles, accounts, calls, is_live, login_failures, organisations, preferences, sessions
+from models.tables import (
+    account_roles,
+    accounts,
+    called_by,
+    calls,
+    is_live,
+    login_failures,
+    organisations,
+    preferences,
+    sessions,
+)
 
 SEEN_EVERY = timedelta(seconds=20)
 """A session's last use is written at most this often, so that a page costs no commit."""
@@ -332,9 +342,7 @@ def _is(municipality_id: int, session: Session) -> ColumnElement[bool]:
 
 
 def _in_call(conn: Connection, municipality_id: int, account_id: int) -> bool:
-    live = select(calls.c.id).where(
-        calls.c.municipality_id == municipality_id, calls.c.operator_id == account_id, is_live
-    )
+    live = select(calls.c.id).where(calls.c.municipality_id == municipality_id, called_by(account_id), is_live)
     return conn.execute(live.limit(1)).first() is not None
 
 

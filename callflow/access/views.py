@@ -22,6 +22,7 @@ from models.database import Database
 from models.tables import (
     arrears,
     audit_events,
+    called_by,
     calls,
     campaigns,
     cases,
@@ -171,7 +172,7 @@ def sight(group: Group, roles: Iterable[str], situation: Situation) -> Sight:
 def situation_of(conn: Connection, municipality_id: int, viewer: Viewer, case_id: int, now: datetime) -> Situation:
     """How this person and this case stand to each other now, as the database has it."""
     own = (calls.c.municipality_id == municipality_id) & (calls.c.case_id == case_id)
-    mine = own & (calls.c.operator_id == viewer.account_id)
+    mine = own & called_by(viewer.account_id)
     live = conn.execute(select(calls.c.party).where(mine, is_live).limit(1)).first()
     held = _held(municipality_id, viewer, case_id, now)
     supervised = (

@@ -189,8 +189,16 @@ def _choices(visit: Visit, conn: Connection) -> dict[str, Any]:
     if viewer.kind != "ward":
         own.append((c.supervisor_id == viewer.account_id) | (c.created_by == viewer.account_id))
     held = conn.execute(select(c.id, c.name, c.script_hash).where(*own).order_by(c.id.desc()).limit(200)).all()
-    operators = select(calls.c.operator_id).where(visible_to(viewer, m)).distinct()
-    people = select(k.id, k.display_name, k.login).where(k.municipality_id == m, k.id.in_(operators)).order_by(k.login)
+    called = select(calls.c.id).where(calls.c.municipality_id == m, calls.c.operator_id == k.id).exists()
+    people = select(k.id, k.display_name, k.login).where(k.municipality_id == m, called).order_by(k.login)
+    if viewer.kind != "ward":
+        colleague = accounts.alias().c
+        people = people.where(
+            k.organisation_id
+            == select(colleague.organisation_id)
+            .where(colleague.municipality_id == m, colleague.id == viewer.account_id)
+            .scalar_subquery()
+        )
     outcomes: dict[str, str] = {}
     for content_hash in dict.fromkeys(row.script_hash for row in held):
         script = visit.site.shelf.flow(conn, m, content_hash).script

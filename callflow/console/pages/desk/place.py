@@ -13,7 +13,7 @@ from callflow.caserecord import SETTLING_TIME
 from callflow.console.site import Site
 from callflow.standing import Standing
 from models.base import Instant
-from models.tables import call_events, calls, campaigns, desks, holds_operator, is_live, memos
+from models.tables import call_events, called_by, calls, campaigns, desks, holds_operator, is_live, memos
 from scheduler import dealing
 from scheduler.dealing import Deal
 
@@ -152,7 +152,11 @@ def _desk(conn: Connection, municipality_id: int, operator_id: int) -> Row[Any] 
 _TENANT, _OPERATOR = bindparam("m", type_=Integer), bindparam("operator", type_=Integer)
 _MINE = (calls.c.municipality_id == _TENANT, calls.c.operator_id == _OPERATOR)
 _LIVE = select(calls).where(*_MINE, is_live, holds_operator)
-_IN_REVIEW = select(func.count()).select_from(calls).where(*_MINE, is_live, ~calls.c.unattended, ~holds_operator)
+_IN_REVIEW = (
+    select(func.count())
+    .select_from(calls)
+    .where(calls.c.municipality_id == _TENANT, is_live, called_by(_OPERATOR), ~calls.c.unattended, ~holds_operator)
+)
 _TO_TAKE_BACK = (
     select(calls.c.id, calls.c.disposition, calls.c.closed_at, calls.c.script_hash)
     .where(*_MINE, calls.c.closed_at > bindparam("since", type_=Instant), calls.c.talk_state != "")
