@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, column, func, select, true, values
 
 from callflow.config import Config
 from callflow.errors import InputError, RefusedError, Where
+from models.base import Instant
 from models.tables import calls, campaigns
 from scheduler.budgets import (
     NO_DAYS,
@@ -24,7 +25,7 @@ from scheduler.budgets import (
     overruns_of,
     propose,
 )
-from scheduler.calendar import EVENING_BEGINS, TOKYO, Calendar, tokyo_date, tokyo_midnight
+from scheduler.calendar import EVENING_BEGINS, TOKYO, Calendar, tokyo_midnight
 
 KIND_WORDS = {"days": "架電日", "sundays": "日曜・休日", "evenings": "夜間"}
 
@@ -78,12 +79,11 @@ def ledger(
             campaigns.c.municipality_id == municipality_id, campaigns.c.claim_type == claim_type
         )
     ).all()
-    used = listed = NO_DAYS
+    listed = NO_DAYS
     for row in rows:
-        used |= _used(conn, municipality_id, row.id, calendar, year, now)
         if row.days and row.state != "stopped":
             listed |= CallingDays.from_data(json.loads(row.days)).within(year)
-    return Ledger(claim_type, year, budget, used, listed)
+    return Ledger(claim_type, year, budget, _used(conn, municipality_id, claim_type, calendar, year, now), listed)
 
 
 def year_of(
@@ -95,35 +95,41 @@ def year_of(
 
 
 def _used(
-    conn: Connection, municipality_id: int, campaign_id: int, calendar: Calendar, year: int, now: datetime
+    conn: Connection, municipality_id: int, claim_type: str, calendar: Calendar, year: int, now: datetime
 ) -> CallingDays:
-    """The days on which a campaign placed a call: one index probe for each, however many calls there were."""
-    days, evenings, rest_days = set(), set(), set()
-    at, end = tokyo_midnight(date(year, 4, 1)), min(now, tokyo_midnight(date(year + 1, 4, 1)))
-    while (first := _first_placed(conn, municipality_id, campaign_id, at, end)) is not None:
-        day = tokyo_date(first)
-        at = tokyo_midnight(day + timedelta(days=1))
-        if not calendar.is_business_day(day):
-            rest_days.add(day)
-        elif first >= (dusk := datetime.combine(day, EVENING_BEGINS, TOKYO)):
-            evenings.add(day)
+    """The days on which a call was placed: an index probe for each and each campaign, however many calls there were."""
+    windows = _windows(calendar, year, now)
+    if not windows:
+        return NO_DAYS
+    begins = [(number, since) for number, (_, _, since, _) in enumerate(windows)]
+    w = values(column("number", Integer), column("since", Instant), name="windows").data(begins).cte()
+    first = select(func.min(calls.c.placed_at)).where(
+        calls.c.municipality_id == campaigns.c.municipality_id,
+        calls.c.campaign_id == campaigns.c.id,
+        calls.c.placed_at >= w.c.since,
+    )
+    mine = (campaigns.c.municipality_id == municipality_id, campaigns.c.claim_type == claim_type)
+    placed = select(w.c.number, first.scalar_subquery().label("at")).join_from(campaigns, w, true()).where(*mine)
+    days: dict[str, set[date]] = {kind: set() for kind in KIND_WORDS}
+    for number, at in conn.execute(placed):
+        kind, day, _, until = windows[number]
+        if at is not None and at < until:
+            days[kind].add(day)
+    return CallingDays(*(frozenset(days[kind]) for kind in ("days", "evenings", "sundays")))
+
+
+def _windows(calendar: Calendar, year: int, now: datetime) -> list[tuple[str, date, datetime, datetime]]:
+    """The days of a fiscal year so far, evenings apart: kind, day, since when and until when."""
+    found = []
+    day = date(year, 4, 1)
+    while day < date(year + 1, 4, 1) and tokyo_midnight(day) <= now:
+        begins, ends = tokyo_midnight(day), tokyo_midnight(day + timedelta(days=1))
+        if calendar.is_business_day(day):
+            dusk = datetime.combine(day, EVENING_BEGINS, TOKYO)
+            found += [("days", day, begins, dusk), ("evenings", day, dusk, ends)]
         else:
-            days.add(day)
-            at = dusk
-    return CallingDays(frozenset(days), frozenset(evenings), frozenset(rest_days))
-
-
-def _first_placed(
-    conn: Connection, municipality_id: int, campaign_id: int, since: datetime, until: datetime
-) -> datetime | None:
-    found: datetime | None = conn.execute(
-        select(func.min(calls.c.placed_at)).where(
-            calls.c.municipality_id == municipality_id,
-            calls.c.campaign_id == campaign_id,
-            calls.c.placed_at >= since,
-            calls.c.placed_at <= until,
-        )
-    ).scalar()
+            found.append(("sundays", day, begins, ends))
+        day += timedelta(days=1)
     return found
 
 

@@ -30,5 +30,6 @@ def test_no_screen_of_a_shift_walks_through_the_log(world: World, site: Site, lo
         desk.type(i__name="1", i__birth_date="S38.10.16")
         desk.play("Enter", "h", "Enter")
         assert "電話をかける" in desk.play("Enter", "2")
+        assert "通話" in desk.browser.see("/desk/mine").text
 
     assert walks(world.database, shift) == []

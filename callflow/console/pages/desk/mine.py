@@ -13,7 +13,7 @@ from callflow.console import correcting
 from callflow.console.listing import Listing, asked
 from callflow.console.visit import Visit
 from callflow.errors import NotFoundError
-from models.tables import calls
+from models.tables import called_by, calls
 from scheduler.calendar import tokyo_date, tokyo_midnight
 
 
@@ -75,6 +75,6 @@ def _today(conn: Connection, visit: Visit) -> list[Row[Any]]:
     mine = (
         c.municipality_id == visit.site.municipality_id,
         c.opened_at >= since,
-        c.operator_id == visit.who.account_id,
+        called_by(visit.who.account_id),
     )
-    return list(conn.execute(select(*columns).where(*mine).order_by(c.id.desc())))
+    return sorted(conn.execute(select(*columns).where(*mine)), key=lambda row: row.id, reverse=True)
