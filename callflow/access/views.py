@@ -18,6 +18,7 @@ from callflow.access.accounts import Kind
 from callflow.access.auditlog import audit
 from callflow.access.glass import SealedError, is_open
 from callflow.errors import NotFoundError
+from callflow.numbering import grouped
 from models.database import Database
 from models.tables import (
     arrears,
@@ -30,6 +31,7 @@ from models.tables import (
     debtors,
     households,
     is_live,
+    phone_numbers,
     queue_entries,
 )
 
@@ -365,9 +367,15 @@ def _view(conn: Connection, municipality_id: int, row: Any, sights: Mapping[Grou
 
 
 def _phones(conn: Connection, municipality_id: int, debtor_id: int) -> tuple[str, ...]:
-    p = debtor_phones.c
-    listed = select(p.raw).where(p.municipality_id == municipality_id, p.debtor_id == debtor_id).order_by(p.position)
-    return tuple(conn.execute(listed).scalars())
+    """As they are dialled; as they were listed where nobody can dial them."""
+    p, n = debtor_phones.c, phone_numbers.c
+    listed = (
+        select(p.raw, n.e164)
+        .outerjoin(phone_numbers, (n.municipality_id == p.municipality_id) & (n.id == p.number_id))
+        .where(p.municipality_id == municipality_id, p.debtor_id == debtor_id)
+        .order_by(p.position)
+    )
+    return tuple(grouped(e164) if e164 else raw for raw, e164 in conn.execute(listed))
 
 
 def _instalments(conn: Connection, municipality_id: int, case_id: int) -> tuple[InstalmentView, ...]:

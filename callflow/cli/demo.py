@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -129,10 +130,16 @@ def _lines(outcome: Outcome, file: Path) -> list[str]:
         "",
         "次に試すもの:",
         f"  export CALLFLOW_DATABASE__URL=sqlite:///{file}",
-        "  .venv/bin/callflow call list --disposition PP",
-        f"  .venv/bin/callflow --as sv01 call replay {outcome.example}",
-        f"  .venv/bin/callflow --as ward01 dial explain {outcome.waiting}",
+        f"  {_command()} call list --disposition PP",
+        f"  {_command()} --as sv01 call replay {outcome.example}",
+        f"  {_command()} --as ward01 dial explain {outcome.waiting}",
     ]
+
+
+def _command() -> str:
+    """How this program is called from here: `make demo` runs it out of an environment that is not on the path."""
+    program = Path(sys.prefix) / "bin" / "callflow"
+    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else "callflow"
 
 
 def _data(outcome: Outcome) -> dict[str, object]:

@@ -60,12 +60,6 @@ def _checked(raw: str, digits: str, note: str) -> Phone:
     return Phone(raw, None, note, reason) if reason else Phone(raw, f"+81{national[1:]}", note, "")
 
 
-def grouped(e164: str) -> str:
-    """+81366590001 → 03-6659-0001: as it is dialled in Japan, in the groups of its area code (two to five digits)."""
-    number = phonenumbers.parse(e164, "JP")
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
-
-
 @lru_cache(maxsize=65_536)
 def _why_not(beginning: str, length: int) -> str:
     """Why no number that begins so can be dialled; empty when it can. The numbering plan is decided by then."""

@@ -19,10 +19,11 @@ from callflow.followup.acts import SLIP_STATES
 from callflow.followup.history import Happened, Who
 from callflow.followup.slip_lists import CONSULTATIONS, REASONS, URGENCIES, Slip
 from callflow.followup.terms import Rules, rules_of
+from callflow.numbering import grouped
 from callflow.papers import press
 from callflow.papers.giving import Paper, hand_over, may_print, must_be_open, printer_of
 from models.database import Database
-from models.tables import calls, cases, debtor_phones
+from models.tables import calls, phone_numbers
 
 PRINTED: Final = "slip:print"
 MOST: Final = 100
@@ -105,12 +106,11 @@ def _sheet(conn: Connection, who: Who, viewer: Viewer, one: int, rules: Rules) -
 
 
 def _dialled(conn: Connection, m: int, call_id: int) -> str:
-    k, c, p = calls.c, cases.c, debtor_phones.c
+    k, n = calls.c, phone_numbers.c
     query = (
-        select(p.raw)
-        .join(cases, (c.municipality_id == p.municipality_id) & (c.debtor_id == p.debtor_id))
-        .join(calls, (k.municipality_id == c.municipality_id) & (k.case_id == c.id) & (k.number_id == p.number_id))
-        .where(p.municipality_id == m, k.id == call_id)
-        .order_by(p.position)
+        select(n.e164)
+        .join(calls, (k.municipality_id == n.municipality_id) & (k.number_id == n.id))
+        .where(n.municipality_id == m, k.id == call_id)
     )
-    return conn.execute(query.limit(1)).scalar() or ""
+    found = conn.execute(query).scalar()
+    return grouped(found) if found else ""

@@ -15,8 +15,9 @@ from callflow.intake.encoding import inspect, odd_characters
 from callflow.intake.faults import FieldError
 from callflow.intake.money import parse_yen
 from callflow.intake.names import kana
-from callflow.intake.phones import grouped, parse_phone
+from callflow.intake.phones import parse_phone
 from callflow.intake.wareki import parse_date
+from callflow.numbering import grouped
 
 _LETTERS = {"明治": ("M", 1), "大正": ("T", 2), "昭和": ("S", 3), "平成": ("H", 4), "令和": ("R", 5)}
 

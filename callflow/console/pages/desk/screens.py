@@ -35,7 +35,7 @@ from callflow.console.pages.desk.towns import towns
 from callflow.console.readings import Piece, name_pieces, yen_reading
 from callflow.console.visit import Visit
 from callflow.effects import EFFECT_LABELS
-from callflow.intake.phones import grouped
+from callflow.numbering import grouped
 from callflow.telephony.manual import ManualPhone
 
 BREAKS: Final = (said("休憩"), said("昼食"), said("打合せ"), said("研修"), said("そのほか"))
