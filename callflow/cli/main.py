@@ -35,7 +35,7 @@ GROUPS = {
     "correct": "終わった通話の訂正・取り消し・確認待ち / correct, take back and resolve calls",
     "report": "報告: 日報・月報・審議会の問い / reports and the council's questions",
     "slip": "連絡票: 受理・対応・差戻し・折返し / contact slips",
-    "promise": "納付約束: 債務承認の候補の確認 / promises",
+    "promise": "納付約束の一覧、債務承認の候補の確認 / promises",
     "visit": "訪問催告の一覧・書き出し・結果 / visits by the ward",
     "glass": "支援措置の世帯を開けた記録と確かめ / openings of protected households",
     "retention": "保存と消去、返還と廃棄 / retention, return and destroy",

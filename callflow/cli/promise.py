@@ -9,9 +9,10 @@ import typer
 from callflow.cli.context import Context
 from callflow.cli.output import say
 from callflow.clock import TOKYO
-from callflow.errors import UsageError
+from callflow.errors import InputError, UsageError, Where
 from callflow.followup import promises
 from callflow.followup.history import Who
+from callflow.followup.visits import PROMISE_STATES
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="納付約束（promises）")
 
@@ -19,6 +20,54 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="納付約�
 @app.callback()
 def promise() -> None:
     """納付約束 (promises)。"""
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[
+        str, typer.Option("--state", help="、".join(f"{name}（{words}）" for name, words in PROMISE_STATES.items()))
+    ] = "open",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="何件まで")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="データとして出力する")] = False,
+) -> None:
+    """納付約束を期日の順に。名前も電話番号も出さない。
+
+    例: callflow --as ward01 promise list --state broken
+    """
+    here: Context = ctx.obj
+    here.actor.must_be("staff")
+    if state not in PROMISE_STATES:
+        raise InputError(
+            f"約束の状態 {state} はありません",
+            where=Where(field="--state"),
+            mend=f"{'、'.join(PROMISE_STATES)} のどれかです",
+        )
+    with here.database.read() as conn:
+        rows, total = promises.listed(conn, here.municipality_id, [state], limit=count)
+    lines = [
+        f"{row.id:>6}  案件 {row.case_id:<7} {row.due_on} まで  {row.amount:>9,}円  納付 "
+        f"{'—' if row.paid is None else f'{row.paid:,}円'}  {row.place}  通話 {row.call_id}"
+        for row in rows
+    ]
+    if total > len(rows):
+        lines.append(f"全 {total:,} 件のうち {len(rows):,} 件（--count で増やせます）")
+    data = [
+        {
+            "promise": row.id,
+            "case": row.case_id,
+            "call": row.call_id,
+            "state": row.state,
+            "due_on": row.due_on.isoformat(),
+            "amount": row.amount,
+            "paid": row.paid,
+            "place": row.place,
+            "promiser": row.promiser,
+            "made_at": row.made_at.isoformat(),
+        }
+        for row in rows
+    ]
+    say(lines or [f"{PROMISE_STATES[state]}の約束はありません"], data, as_json=as_json)
 
 
 @app.command()

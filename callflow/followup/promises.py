@@ -179,6 +179,16 @@ def _hand_to_staff(conn: Connection, who: Who, promise: Row[Any]) -> None:
     announce(conn, m, "slip", one)
 
 
+def listed(
+    conn: Connection, municipality_id: int, states: Collection[str], *, limit: int, offset: int = 0
+) -> tuple[list[Row[Any]], int]:
+    """Promises in these states, the earliest day first, and how many there are. No names."""
+    mine = (_p.municipality_id == municipality_id, _p.state.in_(states))
+    total = int(conn.execute(select(func.count()).select_from(promises).where(*mine)).scalar_one())
+    query = select(promises).where(*mine).order_by(_p.due_on, _p.id).limit(limit).offset(offset)
+    return list(conn.execute(query).all()), total
+
+
 def candidates(conn: Connection, municipality_id: int) -> list[Row[Any]]:
     """Promises of a verified householder that staff have not yet looked at as a possible 債務承認 (R10)."""
     n, e = negotiation_records.c, follow_up_events.c

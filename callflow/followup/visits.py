@@ -177,7 +177,7 @@ def history_of(conn: Connection, municipality_id: int, case_id: int) -> list[str
 
 
 PROMISE_STATES: Final = {
-    "open": "期限前",
+    "open": "判定前",
     "kept": "履行",
     "partial": "一部履行",
     "broken": "不履行",

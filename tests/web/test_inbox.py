@@ -270,7 +270,11 @@ def test_visits_and_promises(world: World, site: Site, logged_in) -> None:  # ty
         one = add_case(conn)
     whole(world, one, [*PROMISED, ("done", {})])
     browser = logged_in("staff")
-    assert "18,000円" in browser.see("/inbox/visits").text
+    listed = browser.see("/inbox/promises").text
+    assert listed.count("18,000円") == 2, "in the list, and as a candidate"
+    assert "試川" not in listed
+    assert "試川" in browser.see("/inbox/promises?names=1").text
+    assert "この状態の約束はありません" in browser.see("/inbox/promises?state=broken").text
     for path, form, status in (
         ("/inbox/promises/1", {"note": "x"}, 422),
         ("/inbox/promises/1", {"note": "録音で確認", "answer": "yes"}, 303),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callflow.console.i18n import said
-from callflow.console.pages.inbox import evidence, reports, signals, slips, visits
+from callflow.console.pages.inbox import evidence, promises, reports, signals, slips, visits
 from callflow.console.routes import Route, allow
 
 STAFF = allow("staff")
@@ -51,11 +51,14 @@ ROUTES = (
     ),
     Route("POST", "/inbox/reports/{id}", reports.act, STAFF, said("生活状況報告書")),
     Route("POST", "/inbox/reports/{id}/content", reports.enter, STAFF, said("生活状況報告書")),
-    Route("GET", "/inbox/visits", visits.visits_page, STAFF, said("訪問と約束"), shows=frozenset({"party"})),
-    Route("POST", "/inbox/visits", visits.add, STAFF, said("訪問と約束")),
-    Route("POST", "/inbox/visits/export", visits.export, STAFF, said("訪問と約束")),
-    Route("POST", "/inbox/visits/{id}", visits.record, STAFF, said("訪問と約束")),
+    Route("GET", "/inbox/visits", visits.visits_page, STAFF, said("訪問"), shows=frozenset({"party"})),
+    Route("POST", "/inbox/visits", visits.add, STAFF, said("訪問")),
+    Route("POST", "/inbox/visits/export", visits.export, STAFF, said("訪問")),
+    Route("POST", "/inbox/visits/{id}", visits.record, STAFF, said("訪問")),
     Route("GET", "/inbox/evidence", evidence.evidence_page, STAFF, said("折衝経過の証拠書")),
     Route("POST", "/inbox/evidence", evidence.give, STAFF, said("折衝経過の証拠書"), shows=PERSON | {"history"}),
-    Route("POST", "/inbox/promises/{id}", visits.acknowledge, STAFF, said("訪問と約束")),
+    Route(
+        "GET", "/inbox/promises", promises.promises_page, STAFF, said("納付約束"), shows=frozenset({"party", "debt"})
+    ),
+    Route("POST", "/inbox/promises/{id}", promises.acknowledge, STAFF, said("納付約束")),
 )

@@ -1,4 +1,4 @@
-"""訪問催告 and promises that staff look at."""
+"""訪問催告: which cases the ward's own people are handed, and what they found."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from callflow.console.listing import Listing, asked
 from callflow.console.pages.inbox.desk import named, names_asked, waiting, who_of
 from callflow.console.visit import Visit
 from callflow.errors import InputError, Where
-from callflow.followup import promises, visits
+from callflow.followup import visits
 from callflow.followup.acts import VISIT_REASONS, VISIT_RESULTS, VISIT_STATES
-from callflow.followup.visits import PROMISE_STATES
 from scheduler.calendar import tokyo_date
 
 FILTERS: Final = ("all", "names")
@@ -27,18 +26,15 @@ def visits_page(visit: Visit) -> Response:
         found = visits.open_visits(conn, m, done=wanted.filters.get("all") == "1")
         rows = found[wanted.offset : wanted.offset + wanted.size]
         past = {row.id: visits.history_of(conn, m, row.case_id) for row in rows}
-        candidates = promises.candidates(conn, m)
     return visit.page(
         "inbox/visits.html",
         listing=Listing(wanted, rows, len(found)),
         people=named(visit, wanted, [row.case_id for row in rows]),
         names=names_asked(wanted),
         past=past,
-        candidates=candidates,
         states=VISIT_STATES,
         reasons=VISIT_REASONS,
         results=VISIT_RESULTS,
-        promise_states=PROMISE_STATES,
         today=tokyo_date(visit.now),
         counts=waiting(visit),
         to_export=any(row.state in visits.OPEN for row in found),
@@ -71,12 +67,3 @@ def record(visit: Visit) -> Response:
         raise InputError(said("訪問日を読めません"), where=Where(field="visited_on")) from None
     visit.site.database.transact(lambda conn: visits.record(conn, who, one, result, day, note))
     return visit.go("/inbox/visits", said="visit_kept")
-
-
-def acknowledge(visit: Visit) -> Response:
-    one, who, note = visit.id(), who_of(visit), visit.typed("note")
-    answer = visit.typed("answer")
-    if answer not in ("yes", "no"):
-        raise InputError(said("該当するかどうかを選んでください"), where=Where(field="answer"))
-    visit.site.database.transact(lambda conn: promises.confirm(conn, who, one, note, acknowledged=answer == "yes"))
-    return visit.go("/inbox/visits", said="promise_seen")
