@@ -164,7 +164,11 @@ def _unforeseen(error: Exception) -> CallflowError:
             return words
         mend = "callflow config show で database.url を、callflow db current で版を確かめてください"
         return CallflowError(f"データベースの誤りです（{type(error).__name__}）", mend=mend)
-    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    trace = extract_tb(error.__traceback__)
+    if isinstance(error, ValueError) and "sqlalchemy" in trace[-1].filename:  # SQLite keeps whatever was written
+        what = "データベースに読めない値があります（書き換えられたか、壊れています）"
+        return CallflowError(what, mend="callflow call verify で、どの通話かを確かめてください")
+    frames = [frame for frame in trace if "site-packages" not in frame.filename]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     mend = "callflow の誤りです。環境変数 CALLFLOW_DEBUG=1 を付けると詳しく表示します（個人情報を含むことがあります）"
     return CallflowError(f"思わぬ誤りです（{type(error).__name__}、{place}）", mend=mend)

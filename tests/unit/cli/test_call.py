@@ -75,3 +75,14 @@ def test_a_number_that_no_row_can_have_is_not_found(type_: Type, called: World) 
     ):
         said = type_("--as", "ward01", *words)
         assert (said.code, "番号と日付の桁" in said.err) == (3, True), (words, said.err)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_value_that_nobody_can_read_is_told_with_the_way_to_find_it(type_: Type, called: World) -> None:
+    with called.database.write() as conn:
+        conn.exec_driver_sql("UPDATE calls SET opened_at = 'yesterday'")
+    for words in (("call", "list"), ("--as", "sv01", "call", "replay", "1", "--purpose", "complaint")):
+        told = type_(*words)
+        assert (told.code, "callflow call verify" in told.err) == (1, True), words
+    verified = type_("call", "verify")
+    assert (verified.code, "読めない値" in verified.out) == (1, True)
