@@ -7,61 +7,35 @@ and is shown where the call truly stands.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from callflow import calllog, caserecord, line, replay
 from callflow.briefing import Desk, brief
-from callflow.calllog import Entry, Head
+from callflow.callbook import CallBook, Held
+from callflow.calllog import Entry
 from callflow.clock import Clock
 from callflow.effects import Effect, as_data, effects_of
 from callflow.errors import NotFoundError, RefusedError
-from callflow.flow import Flow
 from callflow.identity import Known, matches
 from callflow.line import LineEvent
-from callflow.replay import Told
-from callflow.script.model import END, Level, Script
+from callflow.script.model import END, Level
 from callflow.script.talk import NotTaken, begin
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
 from callflow.typed import check_text, chosen_settings, is_beyond, read, said_otherwise, why_not
 from models.database import Database
 from models.ids import new_id
-from models.live import announce
 from models.locks import lock_household
 from models.tables import abandonments, accounts, calls, cases, debtors
 from scheduler.settings import Policy
 
 # Built once: a statement's construction costs more than its execution.
 _TENANT = bindparam("m", type_=Integer)
-_THIS = (calls.c.municipality_id == _TENANT, calls.c.id == bindparam("call"))
-_SELECT = select(
-    calls.c.id,
-    calls.c.script_hash,
-    calls.c.event_count,
-    calls.c.head_hash,
-    calls.c.step,
-    calls.c.live,
-    calls.c.line_state,
-    calls.c.disposition,
-    calls.c.case_id,
-    calls.c.household_id,
-    calls.c.number_id,
-    calls.c.campaign_id,
-    calls.c.operator_id,
-    calls.c.fence,
-    calls.c.direction,
-    calls.c.placed_at,
-    calls.c.unattended,
-).where(*_THIS)
-_LOCKED = _SELECT.with_for_update()
-_INSERT = insert(calls)
-_UPDATE = update(calls).where(*_THIS)
 _NAME = select(accounts.c.display_name).where(
     accounts.c.municipality_id == _TENANT, accounts.c.id == bindparam("operator")
 )
@@ -72,21 +46,6 @@ _KNOWN = (
     .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
     .where(cases.c.municipality_id == _TENANT, cases.c.id == bindparam("case"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A call inside a transaction: its row as it was found, locked, its script, and what its log amounts to by now."""
-
-    row: Row[Any]
-    flow: Flow
-    told: Told
-    head: Head
-    line_state: str
-
-    def then(self, told: Told, head: Head, line_state: str | None = None) -> _Held:
-        """The same call, further on in the transaction."""
-        return _Held(self.row, self.flow, told, head, line_state or self.line_state)
 
 
 class Calls:
@@ -107,7 +66,7 @@ class Calls:
         self._desk = desk
         self._municipality_id = municipality_id
         self._salt = salt
-        self._recent: dict[int, tuple[bytes, Told]] = {}
+        self._book = CallBook(shelf, municipality_id, salt)
 
     def open(
         self, opening: Opening, *, allow: Callable[[Connection], None] | None = None, placing: bool = False
@@ -132,7 +91,7 @@ class Calls:
         """Records an event of the telephone line and returns the line's state; late or repeated ones move nothing."""
         event = LineEvent(kind, at or self._clock.now(), provider_ref, cause)  # type: ignore[arg-type]
         return self._database.transact(
-            lambda conn: self._move(conn, self._hold(conn, call_id, needs_live=False), event).line_state
+            lambda conn: self._move(conn, self._book.hold(conn, call_id, needs_live=False), event).line_state
         )
 
     def pick_up(self, call_id: int, event: LineEvent, operator_id: int) -> tuple[str, Standing | None]:
@@ -141,7 +100,7 @@ class Calls:
         """
 
         def work(conn: Connection) -> tuple[str, Standing | None]:
-            held = self._move(conn, self._hold(conn, call_id, operator_id, needs_live=False), event)
+            held = self._move(conn, self._book.hold(conn, call_id, operator_id, needs_live=False), event)
             if held.line_state != "answered" or not held.row.live:
                 return held.line_state, None
             begun = held.told.talk is not None
@@ -157,7 +116,7 @@ class Calls:
         """
 
         def work(conn: Connection) -> Closed | None:
-            held = self._hold(conn, call_id, needs_live=False)
+            held = self._book.hold(conn, call_id, needs_live=False)
             if not held.row.live:
                 return _already(held)
             held = self._move(conn, held, event)
@@ -171,7 +130,7 @@ class Calls:
         """Begins the talk of an answered call: the first line. Repeated, it shows where the talk stands."""
 
         def work(conn: Connection) -> Standing:
-            held = self._hold(conn, call_id, operator_id)
+            held = self._book.hold(conn, call_id, operator_id)
             if held.told.talk is not None:
                 return self._standing(held)
             if held.line_state != "answered":
@@ -187,12 +146,12 @@ class Calls:
         """
 
         def work(conn: Connection) -> Standing:
-            held = self._hold(conn, call_id)
+            held = self._book.hold(conn, call_id)
             if not held.row.unattended or held.line_state != "answered":
                 raise RefusedError("この通話はもうつなげません", mend="次の通話を待ってください")
-            self._set(conn, call_id, operator_id=operator_id, unattended=False)
+            self._book.set(conn, call_id, operator_id=operator_id, unattended=False)
             name = conn.execute(_NAME, {"m": self._municipality_id, "operator": operator_id}).scalar_one()
-            return self._begin(conn, self._hold(conn, call_id, operator_id), operator_id, {"operator": name})
+            return self._begin(conn, self._book.hold(conn, call_id, operator_id), operator_id, {"operator": name})
 
         try:
             return self._database.transact(work)
@@ -202,23 +161,22 @@ class Calls:
     def standing(self, call_id: int, operator_id: int) -> Standing:
         """Where the call stands now; for a reload, a crash, another machine."""
         with self._database.read() as conn:
-            return self._standing(self._hold(conn, call_id, operator_id, lock=False))
+            return self._standing(self._book.hold(conn, call_id, operator_id, lock=False))
 
     def standing_of(self, conn: Connection, row: Row[Any]) -> Standing:
         """Where a call stands by its row of `calls`, which was read in the transaction of `conn`."""
-        flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
-        return self._standing(self._held(conn, row, flow))
+        return self._standing(self._book.held(conn, row))
 
     def amounts_to(self, call_id: int, operator_id: int) -> tuple[str, tuple[Effect, ...]]:
         """The disposition and all that the call would cause if it ended now."""
         with self._database.read() as conn:
-            held = self._hold(conn, call_id, operator_id, lock=False)
+            held = self._book.hold(conn, call_id, operator_id, lock=False)
         end = replay.ending(held.flow.script, held.told, "ended")
         return end.code, effects_of(end)
 
     def conditions(self, conn: Connection, call_id: int) -> Mapping[str, bool]:
         """What the call was opened under."""
-        return self._hold(conn, call_id, lock=False, needs_live=False).told.conditions
+        return self._book.hold(conn, call_id, lock=False, needs_live=False).told.conditions
 
     def answer(
         self,
@@ -238,7 +196,7 @@ class Calls:
         """
 
         def work(conn: Connection) -> Standing:
-            held = self._hold(conn, call_id, operator_id)
+            held = self._book.hold(conn, call_id, operator_id)
             if held.told.talk is None or held.row.step != step:
                 return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
             now = self._clock.now()
@@ -257,7 +215,7 @@ class Calls:
         """Goes back one answer: an event of its own that takes back what that answer had won."""
 
         def work(conn: Connection) -> Standing:
-            held = self._hold(conn, call_id, operator_id)
+            held = self._book.hold(conn, call_id, operator_id)
             if held.told.talk is None or held.row.step != step:
                 return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
             talk = held.flow.back(held.told.talk)
@@ -276,7 +234,7 @@ class Calls:
         check_text("note", text, needed=True)
 
         def work(conn: Connection) -> Standing:
-            held = self._hold(conn, call_id, operator_id)
+            held = self._book.hold(conn, call_id, operator_id)
             return self._step(conn, held, Entry(calllog.NOTE, _actor(operator_id), {"text": text}), steps=0)
 
         return self._database.transact(work)
@@ -306,7 +264,7 @@ class Calls:
         """
 
         def work(conn: Connection) -> Closed:
-            held = self._hold(conn, call_id, needs_live=False)
+            held = self._book.hold(conn, call_id, needs_live=False)
             if not held.row.live:
                 return _already(held)
             if found is not None:
@@ -355,11 +313,10 @@ class Calls:
             entries.append(
                 Entry(calllog.LINE, "system", _line_payload("placing", "claimed", line.Moved("placing"), now))
             )
-        rows, head = calllog.chained(self._municipality_id, call_id, Head(), entries, now, self._salt)
-        conn.execute(
-            _INSERT,
+        self._book.open(
+            conn,
+            flow,
             {
-                "municipality_id": self._municipality_id,
                 "id": call_id,
                 "campaign_id": opening.campaign_id,
                 "case_id": opening.case_id,
@@ -378,16 +335,13 @@ class Calls:
                 "opened_at": now,
                 "placed_at": now if placing else None,
                 "answered_at": now if inbound else None,
-                "event_count": head.count,
-                "head_hash": head.hash,
             },
+            entries,
+            now,
         )
-        calllog.write(conn, rows)
-        self._remember(call_id, head.hash, _retold(flow.script, Told(), 0, entries, now))
-        announce(conn, self._municipality_id, "call", call_id)
         return call_id
 
-    def _move(self, conn: Connection, held: _Held, event: LineEvent) -> _Held:
+    def _move(self, conn: Connection, held: Held, event: LineEvent) -> Held:
         """The call after an event of its line."""
         before = held.line_state
         moved = line.move(before, event.kind) if held.row.live else None
@@ -400,9 +354,9 @@ class Calls:
             columns["provider_ref"] = event.provider_ref
         if moved.state == "needs_review":
             columns["review_reason"] = event.cause or event.kind
-        return self._append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
+        return self._book.append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
 
-    def _begin(self, conn: Connection, held: _Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
+    def _begin(self, conn: Connection, held: Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
         script, told = held.flow.script, replay.taken_by(held.told, taken)
         talk = begin(script, told.direction, told.conditions)
         payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {}), **taken}
@@ -411,7 +365,7 @@ class Calls:
     def _answer(
         self,
         conn: Connection,
-        held: _Held,
+        held: Held,
         name: str,
         values: Mapping[str, Any],
         screen: Mapping[str, bool],
@@ -440,15 +394,15 @@ class Calls:
             caserecord.raise_signal(self._owner(conn, held, now), signal)
         return self._step(conn, held, Entry(calllog.ANSWER, _actor(held.row.operator_id), payload))
 
-    def _learn(self, conn: Connection, held: _Held, actor: str, found: Mapping[str, Any]) -> _Held:
+    def _learn(self, conn: Connection, held: Held, actor: str, found: Mapping[str, Any]) -> Held:
         now = self._clock.now()
         columns = {"line_state": "ended", "line_ended_at": now}
-        return self._append(conn, held, [Entry(calllog.LINE, actor, found)], now, columns)
+        return self._book.append(conn, held, [Entry(calllog.LINE, actor, found)], now, columns)
 
     def _close(
         self,
         conn: Connection,
-        held: _Held,
+        held: Held,
         actor: str,
         reason: str,
         then: Callable[[Connection, Closed], None] | None,
@@ -481,8 +435,8 @@ class Calls:
             "closed_at": now,
             "last_event_at": now,
         }
-        self._append(conn, held, [Entry(calllog.CLOSE, actor, payload)], now, columns)
-        self._recent.pop(held.row.id, None)
+        self._book.append(conn, held, [Entry(calllog.CLOSE, actor, payload)], now, columns)
+        self._book.forget(held.row.id)
         if end.code == "AB":
             cause = "no_operator" if row.unattended else "operator_left"
             mine = {"municipality_id": self._municipality_id, "call_id": row.id, "campaign_id": row.campaign_id}
@@ -492,64 +446,12 @@ class Calls:
             then(conn, closed)
         return closed
 
-    def _hold(
-        self,
-        conn: Connection,
-        call_id: int,
-        operator_id: int | None = None,
-        *,
-        lock: bool = True,
-        needs_live: bool = True,
-    ) -> _Held:
-        about = {"m": self._municipality_id, "call": call_id}
-        row: Any = conn.execute(_LOCKED if lock else _SELECT, about).one_or_none()
-        if row is None or operator_id not in (None, row.operator_id):
-            raise NotFoundError(f"通話 {call_id} はありません")
-        if needs_live and not row.live:
-            raise RefusedError("この通話は終わっています", mend="終わった通話の訂正は、訂正の記録として残します")
-        flow = self._shelf.flow(conn, self._municipality_id, row.script_hash)
-        return self._held(conn, row, flow)
-
-    def _held(self, conn: Connection, row: Row[Any], flow: Flow) -> _Held:
-        head = Head(row.event_count, row.head_hash)
-        return _Held(row, flow, self._tell(conn, row, flow), head, row.line_state)
-
-    def _tell(self, conn: Connection, row: Row[Any], flow: Flow) -> Told:
-        """The fold of the call's log, from memory only if memory has exactly this head."""
-        known = self._recent.get(row.id)
-        if known and known[0] == row.head_hash:
-            return known[1]
-        return replay.tell_all(flow.script, calllog.read(conn, self._municipality_id, row.id))
-
-    def _append(
-        self,
-        conn: Connection,
-        held: _Held,
-        entries: Sequence[Entry],
-        now: datetime,
-        columns: Mapping[str, Any],
-    ) -> _Held:
-        new = calllog.append(conn, self._municipality_id, held.row.id, held.head, entries, now, self._salt)
-        told = _retold(held.flow.script, held.told, held.head.count, entries, now)
-        talk = {"talk_state": told.talk.state, "party": told.talk.party} if told.talk else {}
-        self._set(conn, held.row.id, event_count=new.count, head_hash=new.hash, **talk, **columns)
-        if "line_state" in columns:  # steps of a talk are not announced: it costs a fifth of their rate
-            announce(conn, self._municipality_id, "call", held.row.id)
-        self._remember(held.row.id, new.hash, told)
-        return held.then(told, new, columns.get("line_state"))
-
-    def _remember(self, call_id: int, head: bytes, told: Told) -> None:
-        """A rolled-back transaction may leave a head here that the database never had: it is then not used."""
-        if len(self._recent) > 2_000:
-            self._recent.clear()
-        self._recent[call_id] = (head, told)
-
-    def _step(self, conn: Connection, held: _Held, entry: Entry, *, steps: int = 1) -> Standing:
+    def _step(self, conn: Connection, held: Held, entry: Entry, *, steps: int = 1) -> Standing:
         now = self._clock.now()
         step = held.row.step + steps
-        return self._standing(self._append(conn, held, [entry], now, {"step": step}), step=step)
+        return self._standing(self._book.append(conn, held, [entry], now, {"step": step}), step=step)
 
-    def _standing(self, held: _Held, refused: str = "", *, step: int | None = None) -> Standing:
+    def _standing(self, held: Held, refused: str = "", *, step: int | None = None) -> Standing:
         talk, script = held.told.talk, held.flow.script
         state = script.states.get(talk.state) if talk else None
         level = replay.level_of(script, held.told, state.name) if state else Level.NOTHING
@@ -573,7 +475,7 @@ class Calls:
     def _screen_conditions(
         self,
         conn: Connection,
-        held: _Held,
+        held: Held,
         typed: Mapping[str, Any],
         values: Mapping[str, Any],
         given: Mapping[str, bool] | None,
@@ -593,7 +495,7 @@ class Calls:
         known = conn.execute(_KNOWN, {"m": self._municipality_id, "case": row.case_id}).one()
         return Known(known.birth_date, known.address)
 
-    def _owner(self, conn: Connection, held: _Held, now: datetime) -> caserecord.Owner:
+    def _owner(self, conn: Connection, held: Held, now: datetime) -> caserecord.Owner:
         row = held.row
         return caserecord.Owner(
             conn,
@@ -607,16 +509,6 @@ class Calls:
             actor_id=row.operator_id,
             records=held.told.records,
         )
-
-    def _set(self, conn: Connection, call_id: int, **columns: Any) -> None:
-        conn.execute(_UPDATE, {"m": self._municipality_id, "call": call_id, **columns})
-
-
-def _retold(script: Script, told: Told, count: int, entries: Sequence[Entry], now: datetime) -> Told:
-    """`told` after `entries`, which are written behind its `count` events."""
-    for seq, entry in enumerate(entries, start=count + 1):
-        told = replay.tell(script, told, calllog.Event(seq, now, entry.kind, entry.actor, entry.payload))
-    return told
 
 
 def _actor(operator_id: int) -> str:
@@ -642,6 +534,6 @@ def _line_times(state: str, now: datetime) -> dict[str, Any]:
     return {column: now} if column else {}
 
 
-def _already(held: _Held) -> Closed:
+def _already(held: Held) -> Closed:
     row = held.row
     return Closed(row.id, row.case_id, row.household_id, row.campaign_id, row.fence, row.disposition, ())
