@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, func, insert, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Text, bindparam, cast, func, insert, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 
 from models.tables import call_events
@@ -86,10 +86,12 @@ def canonical(payload: Mapping[str, Any]) -> str:
     return json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def commit_to(payload: str, salt: bytes) -> bytes:
-    """HMAC-SHA256 under a salt of at most 64 bytes, written out: `hmac.digest` takes half as long again."""
+def commit_to(payload: bytes, salt: bytes) -> bytes:
+    """HMAC-SHA256 of a payload's text in UTF-8, under a salt of at most 64 bytes. Written out: `hmac.digest` takes half
+    as long again.
+    """
     key = salt.ljust(_BLOCK, b"\0")
-    inner = hashlib.sha256(key.translate(_INNER) + payload.encode()).digest()
+    inner = hashlib.sha256(key.translate(_INNER) + payload).digest()
     return hashlib.sha256(key.translate(_OUTER) + inner).digest()
 
 
@@ -125,7 +127,7 @@ def chained(
     rows, stamped = [], stamp(at)
     for entry in entries:
         text, grain, seq = canonical(entry.payload), salt(16), head.count + 1
-        commitment = commit_to(text, grain)
+        commitment = commit_to(text.encode(), grain)
         digest = link(head.hash, municipality_id, call_id, seq, stamped, entry.kind, entry.actor, commitment)
         rows.append(
             {
@@ -187,17 +189,19 @@ _READ = (
 
 
 def chain_columns(conn: Connection) -> tuple[ColumnElement[Any], ...]:
-    """What `first_fault` and `proved` are given: `COLUMNS`, with the instants as they were hashed, and the call.
+    """What `first_fault` and `proved` are given: `COLUMNS` and the call, instants and payloads as they were hashed.
 
     A year of calls is proved from these: values that nobody looks at are not made of them.
     """
-    at = call_events.c.at
+    at, payload = call_events.c.at, call_events.c.payload
+    hashed: dict[Any, ColumnElement[Any]]
     if conn.dialect.name == "postgresql":
         stamped = func.to_char(func.timezone("UTC", at), 'YYYY-MM-DD"T"HH24:MI:SS.US')
+        hashed = {at: stamped, payload: func.convert_to(payload, "UTF8")}
     else:
-        stamped = func.replace(type_coerce(at, Text), " ", "T")
-    plain = (stamped if column is at else type_coerce(column, NULLTYPE) for column in COLUMNS)
-    return (*plain, call_events.c.call_id)
+        hashed = {at: func.replace(type_coerce(at, Text), " ", "T"), payload: cast(payload, LargeBinary)}
+    plain = (hashed.get(column, column) for column in COLUMNS)
+    return (*(type_coerce(column, NULLTYPE) for column in plain), call_events.c.call_id)
 
 
 def read(conn: Connection, municipality_id: int, call_id: int) -> list[Event]:
@@ -218,7 +222,7 @@ def proved(row: Sequence[Any]) -> Event:
     return Event(seq, at, kind, actor, None if payload is None else _mapping(payload), erased_under)
 
 
-def _mapping(payload: str) -> dict[str, Any]:
+def _mapping(payload: str | bytes) -> dict[str, Any]:
     found = orjson.loads(payload)
     if not isinstance(found, dict):
         raise ValueError("a payload has another form")

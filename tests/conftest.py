@@ -12,12 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection
 
 from callflow.clock import SimulatedClock
 from models.database import Database
 from models.tables import metadata, municipalities
 from tests import tenancy
+
+settings.register_profile("callflow", deadline=None)  # a machine that stands still for a moment is no fault of ours
+settings.load_profile("callflow")
 
 START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)  # 10:00 JST, a Tuesday
 MUNICIPALITY = 1

@@ -69,7 +69,7 @@ def audit(
         "terminal": here.terminal[:64],
         "roles": ",".join(sorted(here.roles)),
     }
-    commitment = commit_to(canonical({"id": one, **told}), salt)
+    commitment = commit_to(canonical({"id": one, **told}).encode(), salt)
     actor = "system" if actor_id is None else f"account:{actor_id}"
     conn.execute(
         _WRITE,

@@ -326,7 +326,7 @@ def _forged(_chance: random.Random, conn: Connection, event: Any) -> int:
     running = calllog.GENESIS
     for row in _chain(conn, event.call_id):
         payload = row.payload + " " if row.seq == event.seq else row.payload
-        held = calllog.commit_to(payload, row.salt)
+        held = calllog.commit_to(payload.encode(), row.salt)
         stamp = calllog.stamp(row.at)
         running = calllog.link(running, MUNICIPALITY, row.call_id, row.seq, stamp, row.kind, row.actor, held)
         new = {"payload": payload, "commitment": held, "hash": running}

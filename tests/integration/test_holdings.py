@@ -278,7 +278,7 @@ def chain_anew(conn: Connection, events: list[Any], seq: int, payload: str) -> N
     head = calllog.GENESIS
     for row in events:
         text_ = payload if row.seq == seq else row.payload
-        held = calllog.commit_to(text_, row.salt)
+        held = calllog.commit_to(text_.encode(), row.salt)
         stamp = calllog.stamp(row.at)
         head = calllog.link(head, MUNICIPALITY, row.call_id, row.seq, stamp, row.kind, row.actor, held)
         here = (call_events.c.call_id == row.call_id, call_events.c.seq == row.seq)
