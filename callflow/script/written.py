@@ -58,7 +58,7 @@ def day(value: date) -> str:
 
 
 def moment(at: datetime) -> str:
-    """令和8年12月4日（金）14時30分, in Tokyo."""
-    local = at.astimezone(_TOKYO)
+    """令和8年12月4日（金）14時30分, in Tokyo; so is what was said without a zone."""
+    local = at.astimezone(_TOKYO) if at.tzinfo else at
     minutes = f"{local.minute}分" if local.minute else ""
     return f"{day(local.date())}{local.hour}時{minutes}"
