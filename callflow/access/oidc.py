@@ -53,14 +53,13 @@ class Attempt:
     @staticmethod
     def read(text: str) -> Attempt | None:
         """From the cookie; None if it is none of ours."""
-        parts, numbers = text.split(".")[:3], text.split(".")[3:]
-        if len(parts) != 3 or any(len(part) < 32 for part in parts):
+        parts = text.split(".")
+        if len(parts) != 5 or any(len(part) < 32 for part in parts[:3]):
             return None
-        if len(numbers) != 2 or not all(each.isascii() and each.isdecimal() for each in numbers):
+        state, nonce, verifier, again, draft = parts
+        if not all(each.isascii() and each.isdecimal() for each in (again, draft)):
             return None
-        state, nonce, verifier = parts
-        again, draft = map(int, numbers)
-        return Attempt(state, nonce, verifier, again, draft)
+        return Attempt(state, nonce, verifier, int(again), int(draft))
 
 
 @dataclass(frozen=True, slots=True)

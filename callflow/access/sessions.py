@@ -33,10 +33,10 @@ from models.tables import (
 SEEN_EVERY = timedelta(seconds=20)
 """A session's last use is written at most this often, so that a page costs no commit."""
 
-FREE_TRIES = 4
 PROVED_FOR = timedelta(minutes=3)
 """How long one act may follow the provider's word that it asked anew who somebody is."""
 
+FREE_TRIES = 4
 LONGEST_WAIT = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=1)
 TOTP_SECONDS = 30
@@ -160,13 +160,9 @@ def log_in_by_subject(
     end_sessions(conn, municipality_id, account.id, "rotated" if again else "elsewhere", now)
     verb = "session:begin" if not again else "session:prove" if to_act else "session:unlock"
     audit(conn, municipality_id, now, account.id, verb, f"account:{account.id}", purpose="oidc")
-    token = _begin(conn, municipality_id, account.id, terminal, now, language or "ja")
     asks = account.totp_secret is not None and not mfa
-    here = (sessions.c.municipality_id == municipality_id) & (sessions.c.token_hash == _hash(token))
-    conn.execute(
-        update(sessions).where(here).values(code_asked_at=now if asks else None, proved_at=now if to_act else None)
-    )
-    return token
+    since = {"code_asked_at": now if asks else None, "proved_at": now if to_act else None}
+    return _begin(conn, municipality_id, account.id, terminal, now, language or "ja", **since)
 
 
 def second_factor(conn: Connection, municipality_id: int, session: Session, code: str, now: datetime) -> Denied | None:
@@ -319,7 +315,13 @@ def speak(conn: Connection, municipality_id: int, session: Session, language: st
 
 
 def _begin(
-    conn: Connection, municipality_id: int, account_id: int, terminal: str, now: datetime, language: str = "ja"
+    conn: Connection,
+    municipality_id: int,
+    account_id: int,
+    terminal: str,
+    now: datetime,
+    language: str = "ja",
+    **since: datetime | None,
 ) -> str:
     token = secrets.token_urlsafe(32)
     conn.execute(
@@ -332,6 +334,7 @@ def _begin(
             terminal=terminal[:64],
             created_at=now,
             seen_at=now,
+            **since,
         )
     )
     return token

@@ -44,7 +44,7 @@ def list_(
             mend=f"{'、'.join(PROMISE_STATES)} のどれかです",
         )
     with here.database.read() as conn:
-        rows, total = promises.listed(conn, here.municipality_id, [state], limit=count)
+        rows, total = promises.listed(conn, here.municipality_id, state, limit=count)
     lines = [
         f"{row.id:>6}  案件 {row.case_id:<7} {row.due_on} まで  {row.amount:>9,}円  納付 "
         f"{'—' if row.paid is None else f'{row.paid:,}円'}  {row.place}  通話 {row.call_id}"

@@ -180,10 +180,10 @@ def _hand_to_staff(conn: Connection, who: Who, promise: Row[Any]) -> None:
 
 
 def listed(
-    conn: Connection, municipality_id: int, states: Collection[str], *, limit: int, offset: int = 0
+    conn: Connection, municipality_id: int, state: str, *, limit: int, offset: int = 0
 ) -> tuple[list[Row[Any]], int]:
-    """Promises in these states, the earliest day first, and how many there are. No names."""
-    mine = (_p.municipality_id == municipality_id, _p.state.in_(states))
+    """Promises in a state, the earliest day first, and how many there are. No names."""
+    mine = (_p.municipality_id == municipality_id, _p.state == state)
     total = int(conn.execute(select(func.count()).select_from(promises).where(*mine)).scalar_one())
     query = select(promises).where(*mine).order_by(_p.due_on, _p.id).limit(limit).offset(offset)
     return list(conn.execute(query).all()), total

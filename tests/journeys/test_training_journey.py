@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from callflow.console.pages.training import room
 from callflow.console.pages.training.room import Practice
 from tests.journeys.conftest import findings
-
-
-@pytest.fixture(autouse=True)
-def _no_practice_is_left() -> Iterator[None]:
-    yield
-    for practice in list(room._now.values()):
-        practice.close()
-    room._now.clear()
+from tests.web.test_training import _no_practice_is_left  # noqa: F401  a fixture
 
 
 def tab_to(page, words: str) -> None:  # type: ignore[no-untyped-def]

@@ -56,7 +56,8 @@ def on_a_weekday(value: str) -> str:
         wished = datetime.strptime(value, "%Y-%m-%d %H:%M").replace(tzinfo=TOKYO)
     except ValueError:
         return value
-    return f"{wished + timedelta(days=max(0, 7 - wished.weekday()) if wished.weekday() > 4 else 0):%Y-%m-%d %H:%M}"
+    to_monday = 7 - wished.weekday() if wished.weekday() > 4 else 0
+    return f"{wished + timedelta(days=to_monday):%Y-%m-%d %H:%M}"
 
 
 def answer_as_told(browser: Browser, practice: room.Practice, text: str) -> str:

@@ -21,11 +21,11 @@ FILTERS: Final = ("state", "names")
 def promises_page(visit: Visit) -> Response:
     """Those that are still to come, or those in the state that is asked for."""
     wanted = asked(visit.query, sorts=("due_on",), filters=FILTERS)
-    state = wanted.filters.get("state", "")
+    asked_for = wanted.filters.get("state", "")
+    state = asked_for if asked_for in PROMISE_STATES else "open"
     m = visit.site.municipality_id
     with visit.site.database.read() as conn:
-        states = [state if state in PROMISE_STATES else "open"]
-        rows, total = promises.listed(conn, m, states, limit=wanted.size, offset=wanted.offset)
+        rows, total = promises.listed(conn, m, state, limit=wanted.size, offset=wanted.offset)
         candidates = promises.candidates(conn, m)
     return visit.page(
         "inbox/promises.html",
@@ -34,7 +34,7 @@ def promises_page(visit: Visit) -> Response:
         names=names_asked(wanted),
         candidates=candidates,
         states=PROMISE_STATES,
-        state=states[0],
+        state=state,
         today=tokyo_date(visit.now),
         counts=waiting(visit),
     )
