@@ -21,6 +21,7 @@ _HOST: tuple[Check, ...] = (
     ("libraries", "ライブラリー", host.libraries),
     ("time_zone", "時間帯", host.time_zone),
     ("fonts", "字体", serving.fonts),
+    ("paper", "印刷", serving.paper),
 )
 _CONFIGURED: tuple[Check, ...] = (
     ("configuration", "設定", calling.configuration),

@@ -10,9 +10,12 @@ from datetime import timedelta
 from cryptography import x509
 
 from callflow.doctor.findings import Finding, Surroundings, ok, problem, unknown, warning
+from callflow.errors import CallflowError
+from callflow.papers import press
 
 SOON = timedelta(days=30)
 FONT, FALL_BACK = "BIZ UDGothic", "Noto Sans CJK JP"
+TRIAL = "<html lang=ja><title>点検</title><p>納付催告書 𠮷 髙</p></html>"
 
 
 def certificate(around: Surroundings) -> Iterator[Finding]:
@@ -54,3 +57,13 @@ def fonts(_: Surroundings) -> Iterator[Finding]:
         )
     else:
         yield ok(f"字体 {FONT} と {FALL_BACK} があります")
+
+
+def paper(_: Surroundings) -> Iterator[Finding]:
+    """Letters, slips and reports as PDF: one is made, with letters that not every font has."""
+    try:
+        press.pdf(TRIAL)
+    except CallflowError as error:
+        yield problem(error.what, error.mend)
+    else:
+        yield ok("書類の PDF を作れます")
