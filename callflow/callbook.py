@@ -24,7 +24,7 @@ MOST = 2_000
 
 # Built once: a statement's construction costs more than its execution.
 _THIS = (calls.c.municipality_id == bindparam("m", type_=Integer), calls.c.id == bindparam("call"))
-_SELECT = select(
+COLUMNS = (
     calls.c.id,
     calls.c.script_hash,
     calls.c.event_count,
@@ -42,7 +42,10 @@ _SELECT = select(
     calls.c.direction,
     calls.c.placed_at,
     calls.c.unattended,
-).where(*_THIS)
+)
+"""What a row of a call must have to be held."""
+
+_SELECT = select(*COLUMNS).where(*_THIS)
 _LOCKED = _SELECT.with_for_update()
 _INSERT = insert(calls)
 _UPDATE = update(calls).where(*_THIS)

@@ -41,6 +41,8 @@ _NAME = select(accounts.c.display_name).where(
 )
 _ABANDONED = insert(abandonments)
 _EVER = datetime.max.replace(tzinfo=UTC)
+_HORIZON = timedelta(days=Policy().promise_horizon_days)
+_STALE = "画面が古くなっていました。いまの段階を表示します。"
 _KNOWN = (
     select(debtors.c.birth_date, debtors.c.address)
     .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
@@ -194,39 +196,23 @@ class Calls:
         and is compared here. `holds`: screen conditions of a script's own. A stale step, an unknown answer or a
         missing field changes nothing and comes back as `refused`; a field that cannot be read raises InputError.
         """
+        return self._database.transact(
+            lambda conn: self._answered(
+                conn, self._book.hold(conn, call_id, operator_id), step, name, fields or {}, holds or {}
+            )
+        )
 
-        def work(conn: Connection) -> Standing:
-            held = self._book.hold(conn, call_id, operator_id)
-            if held.told.talk is None or held.row.step != step:
-                return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
-            now = self._clock.now()
-            values = read(held.flow.script, fields or {}, now)
-            changed = said_otherwise(held.flow.script, held.told, name, values)
-            if changed:
-                return self._standing(
-                    held, f"読み上げた内容と違う入力です: {'、'.join(changed)}。戻って直してください。"
-                )
-            screen = self._screen_conditions(conn, held, fields or {}, {**held.told.won.values, **values}, holds, now)
-            return self._answer(conn, held, name, values, screen, now)
-
-        return self._database.transact(work)
+    def answer_in(self, conn: Connection, row: Row[Any], step: int, name: str, fields: Mapping[str, Any]) -> Standing:
+        """`answer` inside the transaction of `conn`, in which the live call's `row` (`callbook.COLUMNS`) was locked."""
+        return self._answered(conn, self._book.held(conn, row), step, name, fields, {})
 
     def back(self, call_id: int, operator_id: int, step: int) -> Standing:
         """Goes back one answer: an event of its own that takes back what that answer had won."""
+        return self._database.transact(lambda conn: self._back(conn, self._book.hold(conn, call_id, operator_id), step))
 
-        def work(conn: Connection) -> Standing:
-            held = self._book.hold(conn, call_id, operator_id)
-            if held.told.talk is None or held.row.step != step:
-                return self._standing(held, "画面が古くなっていました。いまの段階を表示します。")
-            talk = held.flow.back(held.told.talk)
-            if isinstance(talk, NotTaken):
-                return self._standing(held, "これより前には戻れません。")
-            after = replay.given_up(held.told, talk)
-            spoken = replay.spoken(held.flow.script, after, talk, after.won.values)
-            payload = {"state": held.told.talk.state, "to": talk.state, "line": spoken}
-            return self._step(conn, held, Entry(calllog.BACK, _actor(operator_id), payload))
-
-        return self._database.transact(work)
+    def back_in(self, conn: Connection, row: Row[Any], step: int) -> Standing:
+        """`back` inside the transaction of `conn`, in which the live call's `row` was locked."""
+        return self._back(conn, self._book.held(conn, row), step)
 
     def note(self, call_id: int, operator_id: int, text: str) -> Standing:
         """Adds a note to the record of a live call (at most 500 characters)."""
@@ -362,7 +348,37 @@ class Calls:
         payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {}), **taken}
         return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
 
-    def _answer(
+    def _answered(
+        self,
+        conn: Connection,
+        held: Held,
+        step: int,
+        name: str,
+        fields: Mapping[str, Any],
+        holds: Mapping[str, bool],
+    ) -> Standing:
+        if held.told.talk is None or held.row.step != step:
+            return self._standing(held, _STALE)
+        now = self._clock.now()
+        values = read(held.flow.script, fields, now)
+        changed = said_otherwise(held.flow.script, held.told, name, values)
+        if changed:
+            return self._standing(held, f"読み上げた内容と違う入力です: {'、'.join(changed)}。戻って直してください。")
+        screen = self._screen_conditions(conn, held, fields, {**held.told.won.values, **values}, holds, now)
+        return self._take(conn, held, name, values, screen, now)
+
+    def _back(self, conn: Connection, held: Held, step: int) -> Standing:
+        if held.told.talk is None or held.row.step != step:
+            return self._standing(held, _STALE)
+        talk = held.flow.back(held.told.talk)
+        if isinstance(talk, NotTaken):
+            return self._standing(held, "これより前には戻れません。")
+        after = replay.given_up(held.told, talk)
+        spoken = replay.spoken(held.flow.script, after, talk, after.won.values)
+        payload = {"state": held.told.talk.state, "to": talk.state, "line": spoken}
+        return self._step(conn, held, Entry(calllog.BACK, _actor(held.row.operator_id), payload))
+
+    def _take(
         self,
         conn: Connection,
         held: Held,
@@ -478,17 +494,18 @@ class Calls:
         held: Held,
         typed: Mapping[str, Any],
         values: Mapping[str, Any],
-        given: Mapping[str, bool] | None,
+        given: Mapping[str, bool],
         now: datetime,
     ) -> dict[str, bool]:
         declared = {name for name, kind in held.flow.script.conditions.items() if kind == "screen"}
-        holds = {name: bool(value) for name, value in (given or {}).items() if name in declared}
+        holds = {name: bool(value) for name, value in given.items() if name in declared}
         if "identity_matches" in declared and self._desk.blind_identification:
             tried = typed.get("identity")
             holds["identity_matches"] = isinstance(tried, Mapping) and matches(self._known(conn, held.row), tried)
         if "beyond_horizon" in declared:
-            days = int(held.told.facts.get("promise_horizon_days", Policy().promise_horizon_days))
-            holds["beyond_horizon"] = is_beyond(values.get("promise.due"), timedelta(days=days), now)
+            days = held.told.facts.get("promise_horizon_days")
+            horizon = _HORIZON if days is None else timedelta(days=int(days))
+            holds["beyond_horizon"] = is_beyond(values.get("promise.due"), horizon, now)
         return {name: holds.get(name, False) for name in sorted(declared)}
 
     def _known(self, conn: Connection, row: Row[Any]) -> Known:

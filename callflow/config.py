@@ -93,6 +93,11 @@ class Config(Section):
                 raise MisfitError(f"{words}。時効までの働きかけの証拠です", "retention", f"{name}_days")
         return self
 
+    @property
+    def disaster_stop(self) -> bool:
+        """Whether a disaster stops every call."""
+        return bool(vars(self.policy)["disaster_stop"])
+
     def kept_for(self) -> dict[str, int]:
         """By class, how many days it is kept."""
         return {each.name: getattr(self.retention, f"{each.name}_days") for each in CLASSES}

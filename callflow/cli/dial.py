@@ -219,7 +219,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     例: callflow dial status / callflow dial status --json
     """
     here: Context = ctx.obj
-    now, stopped = _board(here), here.config.policy_for("").disaster_stop
+    now, stopped = _board(here), here.config.disaster_stop
     say(board_lines(now, disaster_stop=stopped), board_data(now, disaster_stop=stopped), as_json=as_json)
 
 
@@ -235,7 +235,7 @@ def watch(
     例: callflow dial watch / callflow dial watch --json
     """
     here: Context = ctx.obj
-    stopped = here.config.policy_for("").disaster_stop
+    stopped = here.config.disaster_stop
     live = Live(here.database)
     try:
         with live.subscribe(here.municipality_id) as changes:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
+from anyio import from_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +31,8 @@ from callflow.oversight import standing_stop
 
 log = structlog.get_logger("callflow.console")
 
+SMALL: Final = 16_384  # bytes of a form
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -38,19 +44,39 @@ def endpoint(site: Site, table: Table, route: Route) -> Endpoint:
     """A route behind the gate."""
 
     async def handle(request: Request) -> Response:
-        visit = await run_in_threadpool(_identify, site, table, route, request)
-        aside = _sent_elsewhere(visit)
-        if aside is not None:
-            return aside
-        try:
-            _may(visit)
-            if route.method != "GET":
-                visit = await _with_form(visit)
-            return await run_in_threadpool(_act, visit)
-        except Exception as error:
-            return await run_in_threadpool(answer_to, visit, error)
+        form = await _small_form(request) if route.method != "GET" else None
+        return await run_in_threadpool(_answered, site, table, route, request, form)
 
     return handle
+
+
+async def _small_form(request: Request) -> FormData | None:
+    """What a page's form sent, read before anybody asks who sent it: every step of a talk then goes to a thread and
+    back once, not twice. None for what is large, or is no form: that is read, and refused, behind the gate.
+    """
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > SMALL:
+        return None
+    await request.body()  # which the request keeps, should the form be asked for again
+    with suppress(HTTPException):
+        return await request.form()
+    return None
+
+
+async def _large_form(request: Request, largest: int) -> FormData:
+    return await request.form(max_part_size=largest)
+
+
+def _answered(site: Site, table: Table, route: Route, request: Request, form: FormData | None) -> Response:
+    visit = _identify(site, table, route, request)
+    aside = _sent_elsewhere(visit)
+    if aside is not None:
+        return aside
+    try:
+        _may(visit)
+        return _act(_with_form(visit, form) if route.method != "GET" else visit)
+    except Exception as error:
+        return answer_to(visit, error)
 
 
 def _identify(site: Site, table: Table, route: Route, request: Request) -> Visit:
@@ -98,7 +124,7 @@ def _may(visit: Visit) -> None:
         )
 
 
-async def _with_form(visit: Visit) -> Visit:
+def _with_form(visit: Visit, form: FormData | None) -> Visit:
     """The visit with what was sent, once it is sure that our own page sent it."""
     request = visit.request
     origin = request.headers.get("origin", "")
@@ -110,7 +136,8 @@ async def _with_form(visit: Visit) -> Visit:
         raise InputError(said("送信の大きさが分かりません")) from None
     if length > visit.route.largest:
         raise InputError(visit.say("送信が大きすぎます（{n}バイトまで）").format(n=visit.route.largest))
-    form = await request.form(max_part_size=visit.route.largest)
+    if form is None:
+        form = from_thread.run(_large_form, request, visit.route.largest)
     if visit.session is not None:
         given = form.get("csrf") or request.headers.get("x-csrf-token", "")
         if not secrets.compare_digest(str(given).encode(), visit.session.csrf.encode()):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callflow.clock import TOKYO
-from callflow.console.i18n import LANGUAGES
+from callflow.console.i18n import LANGUAGES, translator
 
 if TYPE_CHECKING:
     from callflow.console.visit import Visit
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+
+_SAID: Final = re.compile(r"""\b_\((?:"([^"]*)"|'([^']*)')\)""")
 
 
 def page(visit: Visit, template: str, names: Mapping[str, Any]) -> str:
@@ -36,7 +40,7 @@ def page(visit: Visit, template: str, names: Mapping[str, Any]) -> str:
         "desk_at": visit.site.desk_at,
         "practice": visit.site.practice,
     }
-    return _environment().get_template(template).render({**common, **names})
+    return _environment(visit.language).get_template(template).render({**common, **names})
 
 
 def clock_time(moment: datetime | None) -> str:
@@ -72,10 +76,26 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
+class _Translated(FileSystemLoader):
+    """Templates whose `_("…")` is the text itself, in one language: a page says some hundred of them, and they become
+    constants when it is compiled."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(HERE / "templates")
+        self._say = translator(language)
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, fresh = super().get_source(environment, template)
+        return _SAID.sub(self._written, source), path, fresh
+
+    def _written(self, found: re.Match[str]) -> str:
+        return json.dumps(self._say(found[1] or found[2]), ensure_ascii=False)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(language: str) -> Environment:
     env = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=_Translated(language),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

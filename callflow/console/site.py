@@ -96,7 +96,7 @@ class Site:
     def notices(self, now: datetime, say: Callable[[str], str]) -> tuple[Notice, ...]:
         """What must stand above every page now; `say` translates."""
         found = []
-        if self.config.policy_for("").disaster_stop:
+        if self.config.disaster_stop:
             found.append(Notice("danger", say("災害のため、すべての架電を止めています。")))
         if jump := self.clock.jumped():
             words = say("時計が {jump}（時:分:秒）飛んだため、発信を止めています。ホストの時刻を確かめてください。")

@@ -24,7 +24,7 @@ def configuration(around: Surroundings) -> Iterator[Finding]:
     for claim, over in overruns:
         words = f"{claim}: {over.fiscal_year}年度の架電日 {over.listed} 日は予算の {over.budget} 日を超えています"
         yield warning(words, "callflow config propose で組み直してください")
-    if around.config.policy_for("").disaster_stop:
+    if around.config.disaster_stop:
         yield warning(
             "災害停止中で、すべての架電を止めています", "終わったら policy.disaster_stop を false に戻してください"
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, update
@@ -17,12 +17,11 @@ from callflow.console.pages.desk.place import (
     Preview,
     Talking,
     is_progressive,
-    memo_of,
-    place_in,
     place_of,
     running_campaigns,
+    talk_in,
 )
-from callflow.console.pages.desk.screens import BREAKS, is_at, show, why_nothing
+from callflow.console.pages.desk.screens import BREAKS, is_at, show, show_talk, talk_parts, why_nothing
 from callflow.console.pages.desk.talk import CHECK, fields_of, identity_answers
 from callflow.console.visit import Visit
 from callflow.errors import InputError, RefusedError
@@ -88,49 +87,75 @@ def cancel(visit: Visit) -> Response:
 
 def answer(visit: Visit) -> Response:
     """Takes an answer; what cannot be read comes back with the reason beside the field."""
-    here = _talk_here(visit)
-    if here is None:
-        return _after(visit)
-    try:
-        standing = _give(visit, here)
-    except InputError as error:
-        return _unreadable(visit, here.place, error)
-    return _after(visit, refused=standing.refused)
+    return _shown(visit, _in_talk(visit, _give))
+
+
+def back(visit: Visit) -> Response:
+    """One answer back."""
+    return _shown(visit, _in_talk(visit, _go_back))
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
-    """The talk that the form names, its script, and its memo as it is kept."""
+class _Done:
+    """What an act made of the talk that the form names: the talk as it was and as it is by now, and what its screen
+    shows; or why the form could not be read.
+    """
 
-    place: Talking
-    script: Script
-    memo: str
+    was: Talking
+    now: Talking
+    parts: dict[str, Any]
+    unreadable: InputError | None = None
 
 
-def _talk_here(visit: Visit) -> _Here | None:
-    """None if the operator is not in that talk."""
-    site = visit.site
-    with site.database.read() as conn:
-        place = place_in(conn, site, visit.who.account_id, visit.now)
-        if not isinstance(place, Talking) or not is_at(place, visit.typed("call")):
+Last = tuple[str, str] | None
+"""The state and the answer that stepping back would take back."""
+
+
+def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Standing, Last]]) -> _Done | None:
+    """`act` on the talk that the form names, and what is to be shown after it, in one transaction; None if the operator
+    is not in that talk.
+    """
+
+    def work(conn: Connection) -> _Done | None:
+        place = talk_in(conn, visit.site, visit.who.account_id)
+        if place is None or not is_at(place, visit.typed("call")):
             return None
-        script = site.shelf.flow(conn, site.municipality_id, place.call.script_hash).script
-        return _Here(place, script, memo_of(conn, site.municipality_id, place.call.id))
+        try:
+            standing, last = act(conn, visit, place)
+        except InputError as error:
+            return _Done(place, place, {}, error)
+        after = replace(place, standing=standing)
+        return _Done(place, after, talk_parts(conn, visit, after, last))
+
+    return visit.site.database.transact(work)
 
 
-def _give(visit: Visit, here: _Here) -> Standing:
+def _shown(visit: Visit, done: _Done | None) -> Response:
+    """The screen after an act; where it changed nothing, the desk as it truly stands."""
+    if done is None or done.now.standing.refused:
+        return _after(visit, refused=done.now.standing.refused if done else "")
+    if done.unreadable is not None:
+        return _unreadable(visit, done.was, done.unreadable)
+    return show_talk(visit, done.now, done.parts) if visit.swaps else _after(visit)
+
+
+def _give(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
     """The answer of the form, with its fields, and the memo beside it. Raises InputError for what cannot be read."""
-    site, place, script = visit.site, here.place, here.script
-    standing = place.standing
-    if visit.form.get("memo", here.memo) != here.memo:  # it comes with every answer, and is mostly as it was
-        _keep_memo(visit, place.call.id)
-    for each in _names(visit, place):
-        fields = _fields(visit, script, _sent(visit, place.standing, each))
-        check_callback(script, fields, _calendar(visit, place.call, script), visit.now)
-        standing = site.calls.answer(place.call.id, visit.who.account_id, _step(visit), each, fields=fields)
+    site, call, standing, name = visit.site, place.call, place.standing, ""
+    if visit.form.get("memo", call.memo or "") != (call.memo or ""):  # it comes with every answer, mostly as it was
+        _keep_memo(conn, visit, call.id)
+    script = site.shelf.flow(conn, site.municipality_id, call.script_hash).script
+    for name in _names(visit, place):
+        fields = _fields(visit, script, _sent(visit, place.standing, name))
+        check_callback(script, fields, _calendar(visit, call, script), visit.now)
+        standing = site.calls.answer_in(conn, call, _step(visit), name, fields)
         if not standing.refused:
             break
-    return standing
+    return standing, (place.standing.state, name)
+
+
+def _go_back(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
+    return visit.site.calls.back_in(conn, place.call, _step(visit)), None
 
 
 def _names(visit: Visit, place: Talking) -> list[str]:
@@ -143,20 +168,12 @@ def _unreadable(visit: Visit, place: Talking, error: InputError) -> Response:
     return show(visit, status=422, typed=sent, wrong={error.where.field: f"{error.what} {error.mend}".strip()})
 
 
-def back(visit: Visit) -> Response:
-    """One answer back."""
-    place = place_of(visit.site, visit.who.account_id, visit.now)
-    if not isinstance(place, Talking) or not is_at(place, visit.typed("call")):
-        return _after(visit)
-    standing = visit.site.calls.back(place.call.id, visit.who.account_id, _step(visit))
-    return _after(visit, refused=standing.refused)
-
-
 def save_memo(visit: Visit) -> Response:
     """Keeps what was jotted down, without a word."""
     place = place_of(visit.site, visit.who.account_id, visit.now)
     if isinstance(place, Talking) and is_at(place, visit.typed("call")):
-        _keep_memo(visit, place.call.id)
+        call_id = place.call.id
+        visit.site.database.transact(lambda conn: _keep_memo(conn, visit, call_id))
     return Response(status_code=204) if visit.swaps else visit.go(visit.site.desk_at)
 
 
@@ -164,11 +181,7 @@ def note(visit: Visit) -> Response:
     """Moves the memo into the record, from where it goes onto the slip."""
     place = place_of(visit.site, visit.who.account_id, visit.now)
     if isinstance(place, Talking) and is_at(place, visit.typed("call")):
-        text = visit.typed("memo")
-        if not text:
-            with visit.site.database.read() as conn:
-                text = memo_of(conn, visit.site.municipality_id, place.call.id)
-        visit.site.calls.note(place.call.id, visit.who.account_id, text)
+        visit.site.calls.note(place.call.id, visit.who.account_id, visit.typed("memo") or place.call.memo or "")
         visit.site.database.transact(lambda conn: _forget_memo(conn, visit, place.call.id))
     return _after(visit)
 
@@ -179,23 +192,22 @@ def finish(visit: Visit) -> Response:
     On the screen of the last line it gives the last answer too; where a memo would be lost, the wrap-up asks first.
     """
     site, who = visit.site, visit.who
-    here = _talk_here(visit)
-    if here is None:
-        return _after(visit)
-    place = here.place
-    if not place.standing.talk_ended:
-        try:
-            standing = _give(visit, here)
-        except InputError as error:
-            return _unreadable(visit, place, error)
-        if not standing.talk_ended or visit.typed("memo"):
-            return _after(visit, refused=standing.refused)
+    done = _in_talk(visit, _give_last)
+    if done is None or done.unreadable is not None:
+        return _shown(visit, done)
+    place = done.now
+    if not done.was.standing.talk_ended and (not place.standing.talk_ended or visit.typed("memo")):
+        return _after(visit, refused=place.standing.refused)
     site.switchboard.hang_up(place.call.id)
     site.switchboard.finish(place.call.id, f"operator:{who.account_id}")
     site.database.transact(lambda conn: _forget_memo(conn, visit, place.call.id))
     if visit.typed("then") == "break":
         return take_break(visit)
     return _after(visit, nothing=_deal(visit))
+
+
+def _give_last(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
+    return (place.standing, None) if place.standing.talk_ended else _give(conn, visit, place)
 
 
 def take_back(visit: Visit) -> Response:
@@ -323,16 +335,12 @@ def _step(visit: Visit) -> int:
     return int(step) if step.isdecimal() else -1
 
 
-def _keep_memo(visit: Visit, call_id: int) -> None:
+def _keep_memo(conn: Connection, visit: Visit, call_id: int) -> None:
     text = str(visit.form.get("memo", ""))[:LONGEST_MEMO]
-
-    def work(conn: Connection) -> None:
-        _forget_memo(conn, visit, call_id)
-        if text:
-            own = {"municipality_id": visit.site.municipality_id, "call_id": call_id}
-            conn.execute(insert(memos).values(**own, text=text, at=visit.now))
-
-    visit.site.database.transact(work)
+    _forget_memo(conn, visit, call_id)
+    if text:
+        own = {"municipality_id": visit.site.municipality_id, "call_id": call_id}
+        conn.execute(insert(memos).values(**own, text=text, at=visit.now))
 
 
 def _forget_memo(conn: Connection, visit: Visit, call_id: int) -> None:

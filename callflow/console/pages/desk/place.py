@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import Connection, Integer, Row, bindparam, func, select
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, func, literal, select, true
 
-from callflow import calllog
+from callflow import callbook, calllog
 from callflow.caserecord import SETTLING_TIME
 from callflow.console.site import Site
 from callflow.standing import Standing
@@ -38,7 +38,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """A call that nobody has answered yet."""
+    """A call that nobody has answered yet. `call`: a row of `_LIVE`, its memo in it."""
 
     call: Row[Any]
 
@@ -65,7 +65,7 @@ def place_of(site: Site, operator_id: int, now: datetime) -> Place:
 
 def place_in(conn: Connection, site: Site, operator_id: int, now: datetime) -> Place:
     """The place in a transaction that reads more than it; a talk that has no first line yet is still `Dialling`."""
-    call = _live(conn, site.municipality_id, operator_id)
+    call: Row[Any] | None = conn.execute(_LIVE, {"m": site.municipality_id, "operator": operator_id}).one_or_none()
     if call is not None:
         return Talking(call, site.calls.standing_of(conn, call)) if call.talk_state else Dialling(call)
     held = dealing.held_by(conn, site.municipality_id, f"operator:{operator_id}", now, site.rules_of)
@@ -77,30 +77,26 @@ def place_in(conn: Connection, site: Site, operator_id: int, now: datetime) -> P
     return Ready()
 
 
+def talk_in(conn: Connection, site: Site, operator_id: int) -> Talking | None:
+    """The operator's talk, its row locked for what is done in it; None if there is none."""
+    call: Row[Any] | None = conn.execute(_LOCKED, {"m": site.municipality_id, "operator": operator_id}).one_or_none()
+    return Talking(call, site.calls.standing_of(conn, call)) if call is not None and call.talk_state else None
+
+
 def is_unbegun(place: Place) -> TypeGuard[Dialling]:
     """Answered, and the server stopped before the first line."""
     return isinstance(place, Dialling) and place.call.line_state == "answered"
 
 
-def help_asked(conn: Connection, municipality_id: int, operator_id: int) -> tuple[datetime | None, datetime | None]:
-    """Since when a supervisor is asked for, and when one has said that they know."""
-    desk = _desk(conn, municipality_id, operator_id)
-    return (desk.help_since, desk.help_seen_at) if desk is not None else (None, None)
-
-
-def memo_of(conn: Connection, municipality_id: int, call_id: int) -> str:
-    return str(conn.execute(_MEMO, {"m": municipality_id, "call": call_id}).scalar() or "")
-
-
-def to_take_back(conn: Connection, municipality_id: int, operator_id: int, now: datetime) -> Any:
-    """The operator's last call, if it ended after a talk within the time for taking back."""
+def around(conn: Connection, municipality_id: int, operator_id: int, now: datetime) -> Row[Any]:
+    """What every screen shows around its own: since when a supervisor is asked for and when one has said that they know
+    (`help_since`, `help_seen_at`), the operator's last call if it ended after a talk within the time for taking back
+    (`id`, `disposition`, `closed_at`, `script_hash`, else None), and how many of the operator's calls wait for somebody
+    to find out what became of them (`in_review`).
+    """
     about = {"m": municipality_id, "operator": operator_id, "since": now - SETTLING_TIME}
-    return conn.execute(_TO_TAKE_BACK, about).one_or_none()
-
-
-def in_review(conn: Connection, municipality_id: int, operator_id: int) -> int:
-    """How many calls of this operator wait for somebody to find out what became of them."""
-    return int(conn.execute(_IN_REVIEW, {"m": municipality_id, "operator": operator_id}).scalar_one())
+    here: Row[Any] = conn.execute(_AROUND, about).one()
+    return here
 
 
 def running_campaigns(conn: Connection, site: Site) -> list[int]:
@@ -133,15 +129,13 @@ def last_contacts(conn: Connection, municipality_id: int, case_id: int, call_id:
     return list(conn.execute(_LAST_CONTACTS, {"m": municipality_id, "case": case_id, "call": call_id}).all())
 
 
-def last_answer(conn: Connection, municipality_id: int, call_id: int) -> calllog.Event | None:
-    """The event that stepping back would take back, if the last act of the talk was an answer."""
+def last_answer(conn: Connection, municipality_id: int, call_id: int) -> tuple[str, str] | None:
+    """The state and the answer that stepping back would take back, if the last act of the talk was an answer."""
     row = conn.execute(_LAST_ACT, {"m": municipality_id, "call": call_id}).one_or_none()
     found = calllog.event(row) if row else None
-    return found if found and found.kind == calllog.ANSWER else None
-
-
-def _live(conn: Connection, municipality_id: int, operator_id: int) -> Row[Any] | None:
-    return conn.execute(_LIVE, {"m": municipality_id, "operator": operator_id}).one_or_none()
+    if found is None or found.kind != calllog.ANSWER or not found.payload:
+        return None
+    return found.payload["state"], found.payload["answer"]
 
 
 def _desk(conn: Connection, municipality_id: int, operator_id: int) -> Row[Any] | None:
@@ -151,17 +145,37 @@ def _desk(conn: Connection, municipality_id: int, operator_id: int) -> Row[Any] 
 # Built once: every step of every talk asks all of these.
 _TENANT, _OPERATOR = bindparam("m", type_=Integer), bindparam("operator", type_=Integer)
 _MINE = (calls.c.municipality_id == _TENANT, calls.c.operator_id == _OPERATOR)
-_LIVE = select(calls).where(*_MINE, is_live, holds_operator)
+_LIVE: Select[Any] = (
+    select(
+        *(*callbook.COLUMNS, calls.c.talk_state, calls.c.opened_at, calls.c.answered_at),
+        *(calls.c.attempt_ref, calls.c.provider_ref, memos.c.text.label("memo")),
+    )
+    .outerjoin(memos, (memos.c.municipality_id == calls.c.municipality_id) & (memos.c.call_id == calls.c.id))
+    .where(*_MINE, is_live, holds_operator)
+)
+_LOCKED = _LIVE.with_for_update(of=calls)
 _IN_REVIEW = (
     select(func.count())
     .select_from(calls)
     .where(calls.c.municipality_id == _TENANT, is_live, called_by(_OPERATOR), ~calls.c.unattended, ~holds_operator)
 )
-_TO_TAKE_BACK = (
+_ENDED = (
     select(calls.c.id, calls.c.disposition, calls.c.closed_at, calls.c.script_hash)
     .where(*_MINE, calls.c.closed_at > bindparam("since", type_=Instant), calls.c.talk_state != "")
     .order_by(calls.c.closed_at.desc())
     .limit(1)
+    .subquery()
+)
+_HELP = (
+    select(desks.c.help_since, desks.c.help_seen_at)
+    .where(desks.c.municipality_id == _TENANT, desks.c.account_id == _OPERATOR)
+    .subquery()
+)
+_AROUND: Select[Any] = (
+    select(*_HELP.c, *_ENDED.c, _IN_REVIEW.scalar_subquery().label("in_review"))
+    .select_from(select(literal(1)).subquery())
+    .outerjoin(_HELP, true())
+    .outerjoin(_ENDED, true())
 )
 _DESK = select(desks).where(desks.c.municipality_id == _TENANT, desks.c.account_id == _OPERATOR)
 _LAST_CONTACTS = (
@@ -178,4 +192,3 @@ _LAST_ACT = (
     .order_by(call_events.c.seq.desc())
     .limit(1)
 )
-_MEMO = select(memos.c.text).where(memos.c.municipality_id == _TENANT, memos.c.call_id == bindparam("call"))

@@ -19,16 +19,13 @@ from callflow.console.pages.desk.place import (
     Place,
     Preview,
     Talking,
+    around,
     dials_ahead,
-    help_asked,
-    in_review,
     is_unbegun,
     last_answer,
     last_contacts,
-    memo_of,
     place_in,
     running_campaigns,
-    to_take_back,
 )
 from callflow.console.pages.desk.talk import STAGES, amount_of, screen_of
 from callflow.console.pages.desk.towns import towns
@@ -36,6 +33,7 @@ from callflow.console.readings import Piece, name_pieces, yen_reading
 from callflow.console.visit import Visit
 from callflow.effects import EFFECT_LABELS
 from callflow.numbering import grouped
+from callflow.script.model import Script
 from callflow.telephony.manual import ManualPhone
 
 BREAKS: Final = (said("休憩"), said("昼食"), said("打合せ"), said("研修"), said("そのほか"))
@@ -68,14 +66,15 @@ def show(
     site, who = visit.site, visit.who
     with site.database.read() as conn:
         place = place_in(conn, site, who.account_id, visit.now)
-        common = common_parts(conn, visit, refused)
         if isinstance(place, Talking):
-            common |= _talk_parts(conn, visit, place, common["refused"])
+            common = talk_parts(conn, visit, place, last_answer(conn, site.municipality_id, place.call.id), refused)
+        else:
+            common = common_parts(conn, visit, refused)
     if is_unbegun(place):
         site.calls.begin(place.call.id, who.account_id)
         return show(visit, status=status, refused=refused)
     if isinstance(place, Talking):
-        return _talk(visit, place, common, status, typed or {}, wrong or {})
+        return show_talk(visit, place, common, status=status, typed=typed, wrong=wrong)
     if isinstance(place, Preview):
         seen = case_for(visit, place.deal.claim.case_id, f"deal:{place.deal.claim.fence}", ("party",))
         names = {"deal": place.deal, "name": name_pieces(seen.name or "", seen.kana or "")}
@@ -90,14 +89,14 @@ def show(
 def common_parts(conn: Connection, visit: Visit, refused: str = "") -> dict[str, Any]:
     """What every screen of the desk shows around its own."""
     site, who, attended = visit.site, visit.who.account_id, visit.site.attended is not None
-    help_since, help_seen_at = help_asked(conn, site.municipality_id, who)
-    ended = to_take_back(conn, site.municipality_id, who, visit.now)
+    here = around(conn, site.municipality_id, who, visit.now)
+    ended = here if here.id is not None else None
     return {
         "live": True,
         "refused": refused,
         "breaks": BREAKS,
-        "help_since": help_since,
-        "help_seen_at": help_seen_at,
+        "help_since": here.help_since,
+        "help_seen_at": here.help_seen_at,
         "take_back": ended,
         "ended_as": _in_words(conn, visit, ended) if ended else "",
         "by_hand": site.dials_by_hand,
@@ -105,7 +104,7 @@ def common_parts(conn: Connection, visit: Visit, refused: str = "") -> dict[str,
         "softphone": site.softphone,
         "has_desk_phone": site.softphone is None or visit.who.login in site.config.desks,
         "receiver": attendance.receiver_of(conn, site.municipality_id, who) if attended else None,
-        "in_review": in_review(conn, site.municipality_id, who),
+        "in_review": here.in_review,
     }
 
 
@@ -131,14 +130,16 @@ def case_for(visit: Visit, case_id: int, occasion: str, groups: tuple[Group, ...
     return _seen[key]
 
 
-def _talk(
+def show_talk(
     visit: Visit,
     place: Talking,
     common: dict[str, Any],
-    status: int,
-    typed: Mapping[str, str],
-    wrong: Mapping[str, str],
+    *,
+    status: int = 200,
+    typed: Mapping[str, str] | None = None,
+    wrong: Mapping[str, str] | None = None,
 ) -> Response:
+    """A talk or its end, of `talk_parts`; here the access event of what it shows is committed, once."""
     site, call, standing = visit.site, place.call, place.standing
     script, verified = common.pop("script"), standing.party is not None
     groups: tuple[Group, ...] = ("party", "debt", "history") if verified else ("party",)
@@ -168,29 +169,30 @@ def _talk(
     )
 
 
-def _talk_parts(conn: Connection, visit: Visit, place: Talking, refused: str) -> dict[str, Any]:
-    """What a talk and its end show besides, but for what an access event must be committed for."""
+def talk_parts(
+    conn: Connection, visit: Visit, place: Talking, last: tuple[str, str] | None, refused: str = ""
+) -> dict[str, Any]:
+    """What a talk and its end show, but for what an access event must be committed for. `last`: the state and the
+    answer that stepping back would take back.
+    """
     m, call, standing = visit.site.municipality_id, place.call, place.standing
     script = visit.site.shelf.flow(conn, m, call.script_hash).script
-    return {
+    return common_parts(conn, visit, refused or standing.refused) | {
         "script": script,
         "call": call,
         "standing": standing,
-        "memo": memo_of(conn, m, call.id),
-        "before": _answer_words(script, last_answer(conn, m, call.id)),
+        "memo": call.memo or "",
+        "before": _answer_words(script, last),
         "contacts": last_contacts(conn, m, call.case_id, call.id) if standing.party is not None else [],
         "seconds": int((visit.now - (call.answered_at or call.opened_at)).total_seconds()),
         "stages": STAGES,
-        "refused": refused or standing.refused,
     }
 
 
-def _answer_words(script: Any, event: Any) -> str:
+def _answer_words(script: Script, last: tuple[str, str] | None) -> str:
     """The label of the answer that stepping back takes back; empty if there is none."""
-    if event is None or not event.payload:
-        return ""
-    state = script.states.get(event.payload["state"])
-    answer = state.answers.get(event.payload["answer"]) if state else None
+    state = script.states.get(last[0]) if last else None
+    answer = state.answers.get(last[1]) if state and last else None
     return answer.label if answer else ""
 
 
