@@ -38,7 +38,7 @@ from callflow import logs
 from callflow.access.sessions import Limits, find, log_in
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
-from callflow.console.app import create_app
+from callflow.console.app import create_app, settle_down
 from callflow.console.importing import POLITE
 from callflow.console.site import Site
 from callflow.intake.importer import import_file
@@ -363,6 +363,7 @@ if __name__ == "__main__":
         crowd(url, Path(more))
     logs.configure()
     app = raw(url, more) if kind == "raw" else create_app(_site(Database(url)), with_errands=False)
+    settle_down()
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from callflow.access.accounts import Kind
 from callflow.access.auditlog import audit
@@ -183,13 +183,17 @@ def second_factor(conn: Connection, municipality_id: int, session: Session, code
 
 
 def _found() -> Select[Any]:
-    s, a, o, p = sessions.c, accounts.c, organisations.c, preferences.c
+    s, a, o, p, r = sessions.c, accounts.c, organisations.c, preferences.c, account_roles.c
     return (
         select(
             *(s.token_hash, s.csrf, s.account_id, s.language, s.terminal, s.created_at, s.seen_at, s.locked_at),
             *(s.code_asked_at, s.proved_at),
             *(a.login, a.display_name, a.password_once, o.name.label("organisation"), o.kind),
             *(p.keys_off, p["keys"].label("own_keys"), p.theme, p.size),
+            select(func.aggregate_strings(r.role, ","))
+            .where(r.municipality_id == s.municipality_id, r.account_id == s.account_id)
+            .scalar_subquery()
+            .label("roles"),
         )
         .join(accounts, (a.municipality_id == s.municipality_id) & (a.id == s.account_id))
         .join(organisations, (o.municipality_id == a.municipality_id) & (o.id == a.organisation_id))
@@ -204,9 +208,6 @@ def _found() -> Select[Any]:
 
 
 _FOUND = _found()  # asked for every page: built once
-_ROLES = select(account_roles.c.role).where(
-    account_roles.c.municipality_id == bindparam("m"), account_roles.c.account_id == bindparam("account")
-)
 
 
 def find(conn: Connection, municipality_id: int, token: str, now: datetime, limits: Limits) -> Session | None:
@@ -219,7 +220,6 @@ def find(conn: Connection, municipality_id: int, token: str, now: datetime, limi
         idle = timedelta(0)
     if idle >= limits.end:
         return None
-    roles = conn.execute(_ROLES, {"m": municipality_id, "account": row.account_id}).scalars()
     return Session(
         token_hash=row.token_hash,
         csrf=row.csrf,
@@ -228,7 +228,7 @@ def find(conn: Connection, municipality_id: int, token: str, now: datetime, limi
         name=row.display_name,
         organisation=row.organisation,
         kind=row.kind,
-        roles=frozenset(roles),
+        roles=frozenset(row.roles.split(",") if row.roles else ()),
         language=row.language,
         terminal=row.terminal,
         locked=row.locked_at is not None or idle >= limits.lock,

@@ -13,7 +13,7 @@ from callflow.access.accounts import ROLE_WORDS
 from callflow.cli.context import Context
 from callflow.cli.telephone import PHONES, phone_of, rules_of_campaigns, softphone_of, switchboard_of
 from callflow.clock import TOKYO, RunningClock
-from callflow.console.app import create_app
+from callflow.console.app import create_app, settle_down
 from callflow.console.site import Site
 from callflow.corrections import Corrections
 from callflow.errors import ConfigError, UsageError
@@ -104,8 +104,10 @@ def _run(site: Site, reach: Reach) -> None:
 
     configure()
     typer.echo(f"{reach}/ で待ち受けます（終えるには Ctrl+C）", err=True)
+    app = create_app(site)
+    settle_down()
     uvicorn.run(
-        create_app(site),
+        app,
         host=reach.host,
         port=reach.port,
         ssl_certfile=reach.cert,

@@ -11,8 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from anyio import from_thread
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, from_thread, to_thread
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,7 +24,7 @@ from callflow.console.failures import answer_to
 from callflow.console.i18n import said
 from callflow.console.routes import Route, Table
 from callflow.console.site import Site
-from callflow.console.visit import Visit
+from callflow.console.visit import Visit, swaps
 from callflow.errors import CallflowError, InputError, RefusedError
 from callflow.oversight import standing_stop
 
@@ -40,12 +39,14 @@ class NotAllowedError(CallflowError):
     """The person's roles do not include the route's."""
 
 
-def endpoint(site: Site, table: Table, route: Route) -> Endpoint:
-    """A route behind the gate."""
+def endpoint(site: Site, table: Table, route: Route, turns: CapacityLimiter | None = None) -> Endpoint:
+    """A route behind the gate. `turns`: how many visits of these routes are answered at a time; by rule, as many as
+    there are threads.
+    """
 
     async def handle(request: Request) -> Response:
         form = await _small_form(request) if route.method != "GET" else None
-        return await run_in_threadpool(_answered, site, table, route, request, form)
+        return await to_thread.run_sync(_answered, site, table, route, request, form, limiter=turns)
 
     return handle
 
@@ -86,7 +87,7 @@ def _identify(site: Site, table: Table, route: Route, request: Request) -> Visit
     if token:
         with site.database.read() as conn:
             session = sessions.find(conn, site.municipality_id, token, now, site.limits)
-            stopped = None if route.passive else standing_stop(conn, site.municipality_id)
+            stopped = None if route.passive or swaps(request) else standing_stop(conn, site.municipality_id)
     return Visit(site, request, route, table, session, FormData(), now, stopped)
 
 

@@ -53,7 +53,8 @@ class Route:
     page (`callflow.access.views`). `title` is also its word in the menu, where `menu` is true; `aside`: not needed
     every day, so it gives way where the bar is full. `while_locked`: also behind the lock screen; `before_password`,
     `before_code`: also before the one-time password is changed, before the second factor. `passive`: asked for by the
-    page itself, no sign of a person at the terminal. `largest`: bytes of a request's body.
+    page itself, no sign of a person at the terminal. `in_turn`: only writes to the database, so that threads would
+    but fight for it. `largest`: bytes of a request's body.
     """
 
     method: Method
@@ -68,6 +69,7 @@ class Route:
     before_password: bool = False
     before_code: bool = False
     passive: bool = False
+    in_turn: bool = False
     largest: int = 64 * 1024
 
     def __post_init__(self) -> None:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from callflow.console.routes import Route, Table
 
 
+def swaps(request: Request) -> bool:
+    """Whether a script on the page asked, which puts a part of the answer in place and not the page around it."""
+    return request.headers.get("hx-request") == "true"
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """`session` is None only on routes that let `anonymous` in. `stopped`: since when and why nothing is dialled, if a
@@ -66,7 +71,7 @@ class Visit:
     @property
     def swaps(self) -> bool:
         """A script on the page asked, and will put the answer in place itself."""
-        return self.request.headers.get("hx-request") == "true"
+        return swaps(self.request)
 
     def typed(self, name: str) -> str:
         """A field of the form, without blanks around it; empty where it is missing."""
