@@ -8,7 +8,6 @@ bytes. Under an open loop steps come when operators press keys, whether the last
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 import socket
@@ -39,7 +38,7 @@ from callflow.access.sessions import Limits, find, log_in
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.console.app import create_app, settle_down
-from callflow.console.importing import POLITE
+from callflow.console.importing import PromptlyWritten, give_way
 from callflow.console.site import Site
 from callflow.intake.importer import import_file
 from callflow.reports import catalogue
@@ -274,8 +273,8 @@ def raw(url: str, page: str) -> Starlette:
 
 def crowd(url: str, folder: Path) -> None:
     """Reports over every call and lists that come in, until somebody ends it; gives way as the wizard does."""
-    os.nice(POLITE)
-    database = Database(url)
+    database = PromptlyWritten(url)
+    give_way()
     for number in count():
         with database.read() as conn:
             assert catalogue.made(catalogue.BY_NAME["monthly"], Ask(conn, 1, YEAR, NOW, CONFIG, "ward", 1)).row_count

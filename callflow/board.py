@@ -41,7 +41,7 @@ SEEN = timedelta(minutes=15)
 class LiveCall:
     """A call that is not over. `since` (UTC): when its line came into this state, as far as that is known.
 
-    `party`: who was identified, if anybody.
+    `party`: who was identified, if anybody. `events`: how many its log holds.
     """
 
     call_id: int
@@ -54,6 +54,7 @@ class LiveCall:
     script_hash: str
     party: str | None
     holds_operator: bool  # not one in review without a talk, nor one dialled ahead
+    events: int
 
 
 OperatorState = Literal["call", "break", "looking", "free"]
@@ -180,6 +181,7 @@ def _live_calls(conn: Connection, municipality_id: int) -> list[Row[Any]]:
             c.unattended,
             c.script_hash,
             c.party,
+            c.event_count,
         )
         .join(accounts, (accounts.c.municipality_id == c.municipality_id) & (accounts.c.id == c.operator_id))
         .where(c.municipality_id == municipality_id, is_live)
@@ -201,6 +203,7 @@ def _call(row: Row[Any]) -> LiveCall:
         row.script_hash,
         row.party,
         not row.unattended and (bool(row.talk_state) or not row.review_reason),
+        row.event_count,
     )
 
 

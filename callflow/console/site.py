@@ -15,6 +15,7 @@ from callflow.config import Config
 from callflow.corrections import Corrections
 from callflow.inbound import Inbound
 from callflow.shelf import Shelf
+from callflow.sightings import Sightings
 from callflow.simulation.practice import Practice
 from callflow.switchboard import Switchboard
 from callflow.telephony.manual import ManualPhone
@@ -53,6 +54,7 @@ class Site:
     live: Live
     config_path: Path
     limits: Limits = field(default_factory=Limits)
+    sightings: Sightings = field(default_factory=Sightings)
     hook: Hook | None = None
     softphone: BrowserPhone | None = None
     demo: bool = False

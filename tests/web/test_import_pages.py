@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -167,3 +170,21 @@ def test_the_process_that_reads_needs_only_what_it_is_given(
     assert found == 1
     importing.read(site.database.url, site.config_path, MUNICIPALITY, found, site.clock.now())
     assert "1行に誤りはありません" in browser.see("/import/1").text
+
+
+def test_the_reader_gives_way_while_it_reads_and_not_while_it_writes(tmp_path: Path) -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def at_work() -> tuple[int, int, int]:
+        before = nice()
+        database = importing.PromptlyWritten(f"sqlite:///{tmp_path}/a.sqlite")
+        importing.give_way()
+        try:
+            return before, nice(), database.transact(lambda _conn: nice())
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(1) as other:  # what gives way does so for good
+        before, reading, writing = other.submit(at_work).result()
+    assert (reading, writing) == (importing.POLITE, before)

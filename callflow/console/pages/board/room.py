@@ -23,7 +23,6 @@ from callflow.oversight import Oversight, Shift
 from callflow.radar import Blip, Glance, Limits, Reason, radar
 from callflow.script.model import END
 from callflow.sections import Radar
-from callflow.sightings import glances
 from models.tables import calls, is_live
 from scheduler.settings import HARD_CAP
 
@@ -104,7 +103,7 @@ def look(site: Site, viewer: Viewer, say: Say, now: datetime) -> Room:
     m, sees_people = site.municipality_id, "supervisor" in viewer.roles
     with site.database.read() as conn:
         found = board(conn, m, now, site.rules_of)
-        stages = glances(conn, site.shelf, m, found.operators) if sees_people else []
+        stages = site.sightings.glances(conn, site.shelf, m, found.operators) if sees_people else []
         mine = _watchable(conn, m, viewer) if sees_people else frozenset()
         oversight = Oversight(conn, m, now)
         stopped, shifts = oversight.stop(), oversight.on_shift()
