@@ -94,6 +94,11 @@ class Config(Section):
         return self
 
     @property
+    def claim_names(self) -> Mapping[str, str]:
+        """Each claim type as people call it."""
+        return {name: claim.name for name, claim in self.claim_types.items()}
+
+    @property
     def disaster_stop(self) -> bool:
         """Whether a disaster stops every call."""
         return bool(vars(self.policy)["disaster_stop"])
@@ -155,7 +160,7 @@ class Config(Section):
             desk_name=own.desk_name,
             desk_phone=own.desk_phone,
             desk_hours=own.desk_hours,
-            claim_names={name: claim.name for name, claim in self.claim_types.items()},
+            claim_names=self.claim_names,
             spouse_may_hear={name: claim.spouse_may_hear for name, claim in self.claim_types.items()},
             limitation_years={name: claim.limitation_years for name, claim in self.claim_types.items()},
             policies={name: self.policy_for(name) for name in self.claim_types},

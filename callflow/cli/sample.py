@@ -19,7 +19,7 @@ ENCODINGS = ("cp932", "utf-8", "utf-8-sig")
 @app.command()
 def sample(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option("--out", help="書き出す CSV")],
+    out: Annotated[Path, typer.Option("--output", "-o", "--out", help="書き出す CSV")],
     households: Annotated[int, typer.Option("--households", min=1, max=9_999_999, help="世帯数")] = 1200,
     claim_type: Annotated[str, typer.Option("--claim-type", help="債権区分。なければ国民健康保険料")] = "",
     faulty: Annotated[bool, typer.Option("--faulty", help="誤りのある行を一種類ずつ混ぜる")] = False,

@@ -154,7 +154,7 @@ def diff(old: File, new: Annotated[Path, typer.Argument(metavar="FILE")], as_jso
 def diagram(
     file: File,
     form: Annotated[str, typer.Option("--format", help="mermaid か svg")] = "mermaid",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="書き出すファイル")] = None,
+    out: Annotated[Path | None, typer.Option("--output", "-o", "--out", help="書き出すファイル")] = None,
 ) -> None:
     """台本の図。SVG はネットワークなしで描く。
 

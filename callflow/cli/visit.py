@@ -68,7 +68,7 @@ def export(
     here: Context = ctx.obj
     who = _who(here)
     free(file)
-    done = here.database.transact(lambda conn: visits.export(conn, who, purpose))
+    done = here.database.transact(lambda conn: visits.export(conn, who, purpose, here.shelf, here.config.claim_names))
     file.write_bytes(done.content)
     say([f"{file}: {done.rows}行、sha256 {done.digest}"], None, as_json=False)
 

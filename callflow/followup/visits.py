@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -18,6 +18,7 @@ from callflow.errors import InputError, NotFoundError, RefusedError, Where
 from callflow.followup import history
 from callflow.followup.acts import LONGEST_NOTE, VISIT_REASONS, VISIT_RESULTS
 from callflow.followup.history import Who
+from callflow.shelf import Shelf
 from models.ids import new_id
 from models.tables import arrears, calls, cases, debtors, promises, visits
 from scheduler.calendar import tokyo_date
@@ -76,8 +77,9 @@ def visit_for(conn: Connection, who: Who, report_id: int) -> int:
     return enlist(conn, who, row.case_id, "report_not_returned", report_id=report_id)
 
 
-def export(conn: Connection, who: Who, purpose: str) -> Export:
-    """Hands over every case on the list, as CSV (UTF-8 with its mark, so that a spreadsheet reads it).
+def export(conn: Connection, who: Who, purpose: str, shelf: Shelf, claims: Mapping[str, str]) -> Export:
+    """Hands over every case on the list, as CSV (UTF-8 with its mark, so that a spreadsheet reads it). `claims`: the
+    claim types in words.
 
     The purpose, the number of lines and the hash are on record in the same transaction. Raises InputError without a
     purpose, RefusedError for who is not staff or where nobody is on the list.
@@ -89,7 +91,7 @@ def export(conn: Connection, who: Who, purpose: str) -> Export:
     rows = _rows(conn, who.municipality_id)
     if not rows:
         raise RefusedError("訪問待ちの案件がありません")
-    content = as_csv([COLUMNS, *(_cells(conn, who.municipality_id, row) for row in rows)])
+    content = as_csv([COLUMNS, *(_cells(conn, shelf, claims, row) for row in rows)])
     digest = hashlib.sha256(content).hexdigest()
     for row in rows:
         history.act(conn, who, "visit", row.id, "hand", purpose.strip(), handed_at=who.now)
@@ -148,20 +150,20 @@ def _rows(conn: Connection, m: int) -> list[Row[Any]]:
     return list(conn.execute(query).all())
 
 
-def _cells(conn: Connection, m: int, row: Row[Any]) -> tuple[object, ...]:
-    reason = VISIT_REASONS[row.reason]
-    past = " / ".join(history_of(conn, m, row.case_id))
+def _cells(conn: Connection, shelf: Shelf, claims: Mapping[str, str], row: Row[Any]) -> tuple[object, ...]:
+    claim = claims.get(row.claim_type, row.claim_type)
+    past = " / ".join(history_of(conn, shelf, row.municipality_id, row.case_id))
     return (
-        *(row.id, row.case_id, row.addressee_no, row.name, row.kana, row.address, row.claim_type, row.unpaid),
-        *(reason, row.note, past),
+        *(row.id, row.case_id, row.addressee_no, row.name, row.kana, row.address, claim, row.unpaid),
+        *(VISIT_REASONS[row.reason], row.note, past),
     )
 
 
-def history_of(conn: Connection, municipality_id: int, case_id: int) -> list[str]:
+def history_of(conn: Connection, shelf: Shelf, municipality_id: int, case_id: int) -> list[str]:
     """The last contacts and promises of a case in words, newest first."""
     c, p = calls.c, promises.c
     talks = (
-        select(c.opened_at, c.disposition)
+        select(c.opened_at, c.disposition, c.script_hash)
         .where(c.municipality_id == municipality_id, c.case_id == case_id, c.disposition.is_not(None))
         .order_by(c.id.desc())
         .limit(LAST_CONTACTS)
@@ -172,7 +174,10 @@ def history_of(conn: Connection, municipality_id: int, case_id: int) -> list[str
         .order_by(p.id.desc())
         .limit(LAST_CONTACTS)
     )
-    found = [f"{at.astimezone(TOKYO):%Y-%m-%d} {code}" for at, code in conn.execute(talks)]
+    found = []
+    for at, code, script_hash in conn.execute(talks):
+        named = shelf.flow(conn, municipality_id, script_hash).script.dispositions.get(code)
+        found.append(f"{at.astimezone(TOKYO):%Y-%m-%d} {f'{named.name}（{code}）' if named else code}")
     return found + [f"約束 {due} {amount:,}円 {PROMISE_STATES[state]}" for due, amount, state in conn.execute(made)]
 
 

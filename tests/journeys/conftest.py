@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,9 @@ def database(furnished_file: Path, tmp_path: Path) -> Iterator[Database]:
     one.close()
 
 
-@pytest.fixture
-def server(site: Site) -> Iterator[str]:  # noqa: F811
+@contextmanager
+def serving(site: Site) -> Iterator[str]:  # noqa: F811
+    """Where a site's console listens, until the block ends."""
     config = uvicorn.Config(create_app(site), port=0, log_config=None, timeout_graceful_shutdown=1)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
@@ -42,6 +44,12 @@ def server(site: Site) -> Iterator[str]:  # noqa: F811
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def server(site: Site) -> Iterator[str]:  # noqa: F811
+    with serving(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")  # not the session: its event loop would be in the way of other tests
@@ -61,14 +69,14 @@ def logged_in_page(chromium, server: str):  # type: ignore[no-untyped-def]
     """Opens a page where somebody of a role has logged in by hand, and landed where the role works."""
     contexts = []
 
-    def enter(role: str, scheme: str = "light"):  # type: ignore[no-untyped-def]
+    def enter(role: str, scheme: str = "light", login: str = ""):  # type: ignore[no-untyped-def]
         size = {"width": 1366, "height": 768}
         context = chromium.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
         contexts.append(context)
         context.route(lambda url: not url.startswith(server), lambda route: route.abort())
         page = context.new_page()
         page.goto(f"{server}/login")
-        page.keyboard.type(LOGINS[role])
+        page.keyboard.type(login or LOGINS[role])
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")

@@ -286,7 +286,8 @@ def test_visits_and_promises(world: World, site: Site, logged_in) -> None:  # ty
     file = browser.submit("/inbox/visits/export", purpose="12月の訪問")
     assert file.headers["content-disposition"] == 'attachment; filename="visits-20261124.csv"'
     assert file.headers["cache-control"] == "no-store"
-    assert "試川" in file.content.decode("utf-8-sig")
+    handed = file.content.decode("utf-8-sig")
+    assert all(each in handed for each in ("試川", "国民健康保険料", "納付約束（PP）")), handed
     assert browser.submit("/inbox/visits/1", result="met", visited_on="2026-11-24").status_code == 303
     assert "面会" in browser.see("/inbox/visits?all=1").text
     assert "試川" not in browser.see("/inbox/visits").text

@@ -25,7 +25,7 @@ def visits_page(visit: Visit) -> Response:
     with visit.site.database.read() as conn:
         found = visits.open_visits(conn, m, done=wanted.filters.get("all") == "1")
         rows = found[wanted.offset : wanted.offset + wanted.size]
-        past = {row.id: visits.history_of(conn, m, row.case_id) for row in rows}
+        past = {row.id: visits.history_of(conn, visit.site.shelf, m, row.case_id) for row in rows}
     return visit.page(
         "inbox/visits.html",
         listing=Listing(wanted, rows, len(found)),
@@ -52,8 +52,9 @@ def add(visit: Visit) -> Response:
 
 def export(visit: Visit) -> Response:
     """The list as a file. It is kept by nobody's browser (`no-store`), and its hash is on record."""
-    who, purpose = who_of(visit), visit.typed("purpose")
-    done = visit.site.database.transact(lambda conn: visits.export(conn, who, purpose))
+    who, purpose, site = who_of(visit), visit.typed("purpose"), visit.site
+    claims = site.config.claim_names
+    done = site.database.transact(lambda conn: visits.export(conn, who, purpose, site.shelf, claims))
     name = f"visits-{tokyo_date(visit.now):%Y%m%d}.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(done.content, media_type="text/csv; charset=utf-8", headers=headers)
