@@ -14,7 +14,7 @@ import structlog
 from anyio import CapacityLimiter, from_thread, to_thread
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from callflow.access import sessions
@@ -58,8 +58,8 @@ async def _small_form(request: Request) -> FormData | None:
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > SMALL:
         return None
-    await request.body()  # which the request keeps, should the form be asked for again
-    with suppress(HTTPException):
+    with suppress(HTTPException, ClientDisconnect):
+        await request.body()  # which the request keeps, should the form be asked for again
         return await request.form()
     return None
 

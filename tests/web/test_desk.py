@@ -181,6 +181,17 @@ def test_the_memo_survives_a_reload_and_goes_with_the_call(desk: Desk, site: Sit
     assert count(site, memos) == 0
 
 
+def test_a_memo_that_comes_with_an_answer_stays_on_the_next_screens(desk: Desk, site: Site) -> None:
+    desk.play("Enter", "1")
+    desk.type(memo="折返し希望らしい")
+    assert ">折返し希望らしい</textarea>" in desk.press("1")
+    desk.type(memo="折返し希望らしい")  # as the browser sends what stands there
+    assert ">折返し希望らしい</textarea>" in desk.press("1")
+    assert ">折返し希望らしい</textarea>" in desk.press("Backspace")
+    with site.database.read() as conn:
+        assert conn.execute(select(memos.c.text)).scalars().all() == ["折返し希望らしい"]
+
+
 def test_the_last_answer_confirms_at_once_unless_a_memo_would_be_lost(desk: Desk, site: Site) -> None:
     desk.play("Enter", "1", "3")
     before = desk.text

@@ -111,7 +111,7 @@ Last = tuple[str, str] | None
 """The state and the answer that stepping back would take back."""
 
 
-def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Standing, Last]]) -> _Done | None:
+def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Talking, Last]]) -> _Done | None:
     """`act` on the talk that the form names, and what is to be shown after it, in one transaction; None if the operator
     is not in that talk.
     """
@@ -121,10 +121,9 @@ def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Sta
         if place is None or not is_at(place, visit.typed("call")):
             return None
         try:
-            standing, last = act(conn, visit, place)
+            after, last = act(conn, visit, place)
         except InputError as error:
             return _Done(place, place, {}, error)
-        after = replace(place, standing=standing)
         return _Done(place, after, talk_parts(conn, visit, after, last))
 
     return visit.site.database.transact(work)
@@ -139,11 +138,12 @@ def _shown(visit: Visit, done: _Done | None) -> Response:
     return show_talk(visit, done.now, done.parts) if visit.swaps else _after(visit)
 
 
-def _give(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
+def _give(conn: Connection, visit: Visit, place: Talking) -> tuple[Talking, Last]:
     """The answer of the form, with its fields, and the memo beside it. Raises InputError for what cannot be read."""
     site, call, standing, name = visit.site, place.call, place.standing, ""
-    if visit.form.get("memo", call.memo or "") != (call.memo or ""):  # it comes with every answer, mostly as it was
-        _keep_memo(conn, visit, call.id)
+    memo = _jotted(visit, place.memo)
+    if memo != place.memo:  # it comes with every answer, mostly as it was
+        _keep_memo(conn, visit, call.id, memo)
     script = site.shelf.flow(conn, site.municipality_id, call.script_hash).script
     for name in _names(visit, place):
         fields = _fields(visit, script, _sent(visit, place.standing, name))
@@ -151,11 +151,11 @@ def _give(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Las
         standing = site.calls.answer_in(conn, call, _step(visit), name, fields)
         if not standing.refused:
             break
-    return standing, (place.standing.state, name)
+    return Talking(call, standing, memo), (place.standing.state, name)
 
 
-def _go_back(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
-    return visit.site.calls.back_in(conn, place.call, _step(visit)), None
+def _go_back(conn: Connection, visit: Visit, place: Talking) -> tuple[Talking, Last]:
+    return replace(place, standing=visit.site.calls.back_in(conn, place.call, _step(visit))), None
 
 
 def _names(visit: Visit, place: Talking) -> list[str]:
@@ -172,8 +172,8 @@ def save_memo(visit: Visit) -> Response:
     """Keeps what was jotted down, without a word."""
     place = place_of(visit.site, visit.who.account_id, visit.now)
     if isinstance(place, Talking) and is_at(place, visit.typed("call")):
-        call_id = place.call.id
-        visit.site.database.transact(lambda conn: _keep_memo(conn, visit, call_id))
+        call_id, memo = place.call.id, _jotted(visit, "")
+        visit.site.database.transact(lambda conn: _keep_memo(conn, visit, call_id, memo))
     return Response(status_code=204) if visit.swaps else visit.go(visit.site.desk_at)
 
 
@@ -181,7 +181,7 @@ def note(visit: Visit) -> Response:
     """Moves the memo into the record, from where it goes onto the slip."""
     place = place_of(visit.site, visit.who.account_id, visit.now)
     if isinstance(place, Talking) and is_at(place, visit.typed("call")):
-        visit.site.calls.note(place.call.id, visit.who.account_id, visit.typed("memo") or place.call.memo or "")
+        visit.site.calls.note(place.call.id, visit.who.account_id, visit.typed("memo") or place.memo)
         visit.site.database.transact(lambda conn: _forget_memo(conn, visit, place.call.id))
     return _after(visit)
 
@@ -206,8 +206,8 @@ def finish(visit: Visit) -> Response:
     return _after(visit, nothing=_deal(visit))
 
 
-def _give_last(conn: Connection, visit: Visit, place: Talking) -> tuple[Standing, Last]:
-    return (place.standing, None) if place.standing.talk_ended else _give(conn, visit, place)
+def _give_last(conn: Connection, visit: Visit, place: Talking) -> tuple[Talking, Last]:
+    return (place, None) if place.standing.talk_ended else _give(conn, visit, place)
 
 
 def take_back(visit: Visit) -> Response:
@@ -335,8 +335,11 @@ def _step(visit: Visit) -> int:
     return int(step) if step.isdecimal() else -1
 
 
-def _keep_memo(conn: Connection, visit: Visit, call_id: int) -> None:
-    text = str(visit.form.get("memo", ""))[:LONGEST_MEMO]
+def _jotted(visit: Visit, kept: str) -> str:
+    return str(visit.form.get("memo", kept))[:LONGEST_MEMO]
+
+
+def _keep_memo(conn: Connection, visit: Visit, call_id: int, text: str) -> None:
     _forget_memo(conn, visit, call_id)
     if text:
         own = {"municipality_id": visit.site.municipality_id, "call_id": call_id}

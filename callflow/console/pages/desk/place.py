@@ -38,17 +38,18 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """A call that nobody has answered yet. `call`: a row of `_LIVE`, its memo in it."""
+    """A call that nobody has answered yet."""
 
     call: Row[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """A talk, or its end that waits for the confirming key (`standing.talk_ended`)."""
+    """A talk, or its end that waits for the confirming key (`standing.talk_ended`). `memo`: what was jotted down."""
 
     call: Row[Any]
     standing: Standing
+    memo: str
 
 
 Place = Ready | OnBreak | Preview | Dialling | Talking
@@ -59,7 +60,7 @@ def place_of(site: Site, operator_id: int, now: datetime) -> Place:
     with site.database.read() as conn:
         place = place_in(conn, site, operator_id, now)
     if is_unbegun(place):
-        return Talking(place.call, site.calls.begin(place.call.id, operator_id))
+        return _talking(place.call, site.calls.begin(place.call.id, operator_id))
     return place
 
 
@@ -67,7 +68,7 @@ def place_in(conn: Connection, site: Site, operator_id: int, now: datetime) -> P
     """The place in a transaction that reads more than it; a talk that has no first line yet is still `Dialling`."""
     call: Row[Any] | None = conn.execute(_LIVE, {"m": site.municipality_id, "operator": operator_id}).one_or_none()
     if call is not None:
-        return Talking(call, site.calls.standing_of(conn, call)) if call.talk_state else Dialling(call)
+        return _talking(call, site.calls.standing_of(conn, call)) if call.talk_state else Dialling(call)
     held = dealing.held_by(conn, site.municipality_id, f"operator:{operator_id}", now, site.rules_of)
     if held is not None:
         return Preview(held)
@@ -80,7 +81,11 @@ def place_in(conn: Connection, site: Site, operator_id: int, now: datetime) -> P
 def talk_in(conn: Connection, site: Site, operator_id: int) -> Talking | None:
     """The operator's talk, its row locked for what is done in it; None if there is none."""
     call: Row[Any] | None = conn.execute(_LOCKED, {"m": site.municipality_id, "operator": operator_id}).one_or_none()
-    return Talking(call, site.calls.standing_of(conn, call)) if call is not None and call.talk_state else None
+    return _talking(call, site.calls.standing_of(conn, call)) if call is not None and call.talk_state else None
+
+
+def _talking(call: Row[Any], standing: Standing) -> Talking:
+    return Talking(call, standing, call.memo or "")
 
 
 def is_unbegun(place: Place) -> TypeGuard[Dialling]:

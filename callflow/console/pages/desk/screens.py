@@ -181,7 +181,7 @@ def talk_parts(
         "script": script,
         "call": call,
         "standing": standing,
-        "memo": call.memo or "",
+        "memo": place.memo,
         "before": _answer_words(script, last),
         "contacts": last_contacts(conn, m, call.case_id, call.id) if standing.party is not None else [],
         "seconds": int((visit.now - (call.answered_at or call.opened_at)).total_seconds()),
