@@ -11,11 +11,15 @@ from traceback import extract_tb
 from typing import Annotated, Any
 
 import typer
-from typer._click.exceptions import ClickException  # typer carries its own click and exports only parts of it
+from typer._click.exceptions import (  # typer carries its own click and exports only parts of it
+    ClickException,
+    NoArgsIsHelpError,
+)
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from callflow import __version__
+from callflow.cli.misuse import in_words
 from callflow.errors import CallflowError, UsageError, Where
 
 GROUPS = {
@@ -124,9 +128,13 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
-    except ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
         return int(error.exit_code)
+    except ClickException as error:
+        misuse = in_words(error)
+        _say(misuse)
+        return misuse.exit_code
     except typer.Exit as error:
         return int(error.exit_code)
     except BrokenPipeError:

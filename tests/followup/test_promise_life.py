@@ -231,7 +231,7 @@ def test_a_visit_is_listed_handed_over_for_a_purpose_and_has_its_result(
     assert content.startswith(b"\xef\xbb\xbf")
     (row,) = csv.DictReader(content.decode("utf-8-sig").splitlines())
     assert (row["氏名"], row["住所"], row["未納額"]) == ("試川　1郎", "'=HYPERLINK(1)", "14000")
-    assert "2026-11-24 PP" in row["経過"]
+    assert "2026-11-24 納付約束（PP）" in row["経過"]
     with world.database.read() as conn:
         query = select(audit_events.c.purpose, audit_events.c.fields).where(audit_events.c.verb == "visit:export")
         ((purpose, fields),) = conn.execute(query).all()

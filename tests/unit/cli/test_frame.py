@@ -57,6 +57,29 @@ def test_without_words_there_is_help_and_with_wrong_ones_a_hint(type_: Type) -> 
     assert "list" in said.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "what", "how"),
+    [
+        (("user", "lst"), "lst という命令はありません（'list' のことですか）", "callflow user --help"),
+        (("nope",), "nope という命令はありません", "callflow --help"),
+        (("call", "show"), "CALL がありません", "callflow call show --help"),
+        (("call", "show", "1", "2"), "余分な引数があります: 2", "callflow call show --help"),
+        (("call", "list", "-n", "0"), "--count / -n: 1 以上にしてください", "callflow call list --help"),
+        (("call", "list", "-n", "二"), "--count / -n: 整数ではありません", "callflow call list --help"),
+        (("call", "list", "--jsn"), "--jsn という指定はありません", "似たもの: --json"),
+        (("call", "list", "--json=1"), "--json に値は付けられません", "callflow --help"),
+        (("sample", "-o"), "-o の値がありません", "callflow --help"),
+        (("sample",), "--output / -o / --out がありません", "callflow sample --help"),
+        (("serve", "--port", "99999"), "--port: 65535 以下にしてください", "callflow serve --help"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_our_words(type_: Type, typed: tuple[str, ...], what: str, how: str) -> None:
+    said = type_(*typed)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"誤り: {what}\n  → ")
+    assert how in said.err
+
+
 def test_the_version_is_told(type_: Type) -> None:
     assert type_("--version").out.startswith("callflow 0.")
 
