@@ -176,8 +176,8 @@ def history_of(conn: Connection, shelf: Shelf, municipality_id: int, case_id: in
     )
     found = []
     for at, code, script_hash in conn.execute(talks):
-        named = shelf.flow(conn, municipality_id, script_hash).script.dispositions.get(code)
-        found.append(f"{at.astimezone(TOKYO):%Y-%m-%d} {f'{named.name}（{code}）' if named else code}")
+        script = shelf.flow(conn, municipality_id, script_hash).script
+        found.append(f"{at.astimezone(TOKYO):%Y-%m-%d} {script.outcome(code)}")
     return found + [f"約束 {due} {amount:,}円 {PROMISE_STATES[state]}" for due, amount, state in conn.execute(made)]
 
 

@@ -19,6 +19,7 @@ from callflow.followup.acts import NAMES, VISIT_REASONS, VISIT_RESULTS, Thing
 from callflow.followup.slip_lists import CONSULTATIONS, REASONS, URGENCIES
 from callflow.followup.visits import PROMISE_STATES
 from callflow.playback import scenes
+from callflow.script.model import Script
 from callflow.shelf import Shelf
 from models.tables import (
     accounts,
@@ -114,9 +115,8 @@ def _calls(conn: Connection, shelf: Shelf, m: int, household_id: int) -> Iterato
     )
     records = _texts(conn, m, household_id)
     for row in conn.execute(query).all():
-        named = shelf.flow(conn, m, row.script_hash).script.dispositions
-        names = {code: f"{each.name}（{code}）" for code, each in named.items()}
-        yield from _call(row, names, *_told(conn, shelf, m, row.id), records)
+        script = shelf.flow(conn, m, row.script_hash).script
+        yield from _call(row, script, *_told(conn, shelf, m, row.id), records)
 
 
 def _told(conn: Connection, shelf: Shelf, m: int, call_id: int) -> tuple[list[str], list[calllog.Event]]:
@@ -136,14 +136,14 @@ def _told(conn: Connection, shelf: Shelf, m: int, call_id: int) -> tuple[list[st
 
 def _call(
     row: Row[Any],
-    names: Mapping[str, str],
+    script: Script,
     parties: Sequence[str],
     ends: Sequence[calllog.Event],
     records: Mapping[int, str],
 ) -> Iterator[Entry]:
     codes = [str((event.payload or {}).get("disposition", "")) for event in ends]
     first = (codes[:1] or [""])[0] or row.disposition or ""
-    outcome = names.get(first, first) if not row.live else "通話中か確認待ち"
+    outcome = script.outcome(first) if not row.live else "通話中か確認待ち"
     way = "受電" if row.direction == "inbound" else "架電"
     who = "、".join(PARTIES[each] for each in parties or [row.party] if each) or "本人確認なし"
     words = f"{way}　通話 {row.id}　{outcome}　{who}"
@@ -152,7 +152,7 @@ def _call(
     before = first
     for event, code in zip(ends, codes, strict=True):
         if event.kind == calllog.CORRECT:
-            change = f"通話 {row.id}　{names.get(before, before)} → {names.get(code, code)}"
+            change = f"通話 {row.id}　{script.outcome(before)} → {script.outcome(code)}"
             reason = str((event.payload or {}).get("reason", "")) or "（内容は規則により消去済み）"
             yield _entry(event.at, "訂正（通話）", row.case_id, change, f"理由: {reason}")
             before = code

@@ -178,3 +178,8 @@ class Script:
     sources: Mapping[str, str]  # file name relative to the script's folder → text, main file first
     content_hash: str
     start_marks: Mapping[str, Mark] = field(default_factory=dict)  # where each of `starts` stands
+
+    def outcome(self, code: str) -> str:
+        """An outcome as people read it: 納付約束（PP）. A code that is not the script's stands for itself."""
+        found = self.dispositions.get(code)
+        return f"{found.name}（{code}）" if found else code

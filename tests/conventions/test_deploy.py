@@ -9,12 +9,16 @@ import shutil
 import subprocess
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from callflow.config import load
 from callflow.console.routes import table
+from callflow.doctor import serving
+from callflow.errors import ConfigError
+from callflow.papers import press
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -71,6 +75,30 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     sources = [words.split()[:-1] for words in container_lines("COPY") if not words.startswith("--from")]
     assert all((ROOT / one).exists() for some in sources for one in some)
     assert container_lines("USER") == ["callflow"]
+
+
+def test_every_way_to_install_brings_what_sets_paper() -> None:
+    """The packages that the program itself names where they are missing."""
+    needed = set(re.findall(r"(?:lib|fonts-)[a-z0-9.-]+", press.MEND))
+    assert len(needed) == 4
+    for path in ("deploy/Containerfile", "deploy/README.md", "README.md", "README.ja.md", ".ci/run"):
+        assert needed <= set(re.findall(r"[a-z0-9.-]+", (ROOT / path).read_text(encoding="utf-8"))), path
+
+
+def test_doctor_sets_a_page_or_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    around: Any = None  # it asks nothing of the installation
+    (said,) = serving.paper(around)
+    assert (said.level.code, said.words) == ("ok", "書類の PDF を作れます")
+    monkeypatch.setattr(press, "_typeset", _without_pango)
+    (said,) = serving.paper(around)
+    assert (said.level.code, said.words, said.mend) == ("problem", NO_PANGO, press.MEND)
+
+
+NO_PANGO = "PDF を作るためのライブラリー（pango）がありません"
+
+
+def _without_pango(*_: Any) -> None:
+    raise ConfigError(NO_PANGO, mend=press.MEND)
 
 
 def test_units_read_as_systemd_reads_them_and_name_each_other() -> None:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
 
 from pypdf import PdfReader
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from callflow.console.site import Site
 from callflow.retention import erasing
-from models.tables import erasures, practices
+from models.tables import erasures
 from tests.conftest import MUNICIPALITY
 from tests.journeys.conftest import findings
-from tests.world import World, add_case
+from tests.web.test_retention_pages import practised_long_ago
+from tests.world import World
 
 
 def test_staff_hold_ask_approve_and_read_the_certificate(  # type: ignore[no-untyped-def]
     site: Site, world: World, server: str, logged_in_page
 ) -> None:
-    with site.database.write() as conn:
-        add_case(conn, 1)
-        who = {"municipality_id": MUNICIPALITY, "id": 1, "account_id": world.operator, "at": world.clock.now()}
-        conn.execute(insert(practices).values(**who, script_name="x", card="{}", fitting=1, answers=1))
-    world.clock.advance(timedelta(days=400))
+    practised_long_ago(site, world)
 
     page = logged_in_page("staff")
     page.goto(f"{server}/retention")

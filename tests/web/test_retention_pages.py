@@ -31,17 +31,22 @@ def as_(site: Site, browser: Callable[[], Any], login: str) -> Any:
     return one
 
 
+def practised_long_ago(site: Site, world: World) -> None:
+    """A case, and one thing that may be erased by now: a practice of 400 days ago."""
+    with site.database.write() as conn:
+        add_case(conn, 1)
+        who = {"municipality_id": MUNICIPALITY, "id": 1, "account_id": world.operator, "at": world.clock.now()}
+        conn.execute(insert(practices).values(**who, script_name="x", card="{}", fitting=1, answers=1))
+    world.clock.advance(timedelta(days=400))
+
+
 def test_an_erasure_from_its_request_to_its_certificate(
     site: Site,
     world: World,
     logged_in,  # type: ignore[no-untyped-def]
     browser: Callable[[], Any],
 ) -> None:
-    with site.database.write() as conn:
-        add_case(conn, 1)
-        who = {"municipality_id": MUNICIPALITY, "id": 1, "account_id": world.operator, "at": world.clock.now()}
-        conn.execute(insert(practices).values(**who, script_name="x", card="{}", fitting=1, answers=1))
-    world.clock.advance(timedelta(days=400))
+    practised_long_ago(site, world)
     one = logged_in("staff")
     page = one.see("/retention").text
     assert 'value="training"' in page
