@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,7 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """`hook`: where the telephone's provider calls us back. `softphone`: the operator's browser may be their receiver.
     `demo`: its clock is not the world's. `tls`: browsers come by HTTPS. `plain_lan`: plain HTTP beyond loopback.
@@ -68,10 +69,15 @@ class Site:
         """The number is shown and the operator dials a desk phone."""
         return isinstance(self.phone, ManualPhone)
 
-    @property
+    @cached_property
     def attended(self) -> AttendedPhone | None:
         """The telephone, if operators are called before residents are."""
         return self.phone if isinstance(self.phone, AttendedPhone) else None
+
+    @cached_property
+    def watched(self) -> WatchedPhone | None:
+        """The telephone, if it knows when nothing can be dialled."""
+        return self.phone if isinstance(self.phone, WatchedPhone) else None
 
     @property
     def can_dial_ahead(self) -> bool:
@@ -103,7 +109,7 @@ class Site:
         if jump := self.clock.jumped():
             words = say("時計が {jump}（時:分:秒）飛んだため、発信を止めています。ホストの時刻を確かめてください。")
             found.append(Notice("danger", words.format(jump=in_hours(jump))))
-        if isinstance(self.phone, WatchedPhone) and self.phone.trouble:
+        if self.watched and self.watched.trouble:
             found.append(Notice("danger", say("電話の回線が途切れたため、発信を止めています。つながると再開します。")))
         if self.plain_lan:
             found.append(
