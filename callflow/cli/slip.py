@@ -19,7 +19,7 @@ from callflow.errors import InputError, UsageError, Where
 from callflow.followup import history, slip_lists, slips
 from callflow.followup.acts import SLIP_ACTS, SLIP_STATES, possible
 from callflow.followup.history import Who
-from callflow.followup.slip_lists import CONSULTATIONS, REASONS, URGENCIES, Question, Slip
+from callflow.followup.slip_lists import CONSULTATIONS, URGENCIES, Question, Slip
 from callflow.followup.terms import rules_of
 from callflow.papers import slip_sheets
 
@@ -227,10 +227,9 @@ def _moment(name: str, typed: str) -> datetime:
 
 
 def _line(slip: Slip) -> str:
-    reasons = "、".join(REASONS.get(each, each) for each in slip.reasons)
     window = f" 電話 {_time(slip.call_from)}〜" if slip.call_from else ""
     return (
-        f"{slip.id:>6} {URGENCIES[slip.urgency]} {SLIP_STATES[slip.state]}  {reasons}  案件 {slip.case_id} "
+        f"{slip.id:>6} {URGENCIES[slip.urgency]} {SLIP_STATES[slip.state]}  {'、'.join(slip.why)}  案件 {slip.case_id} "
         f"通話 {slip.call_id}  期限 {_time(slip.due)}{window} {slip.handler} {ALARMS[slip.alarm]}".rstrip()
     )
 

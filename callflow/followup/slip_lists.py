@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from callflow.followup.acts import OPEN_SLIP
 from callflow.followup.deadlines import Alarm, alarm, due_at, overdue_before
 from callflow.followup.slips import visible
 from callflow.followup.terms import Rules
+from callflow.outcomes import OUTCOMES
 from models.tables import accounts, cases, contact_slips, debtors, slip_reasons, staff_calls
 
 URGENCIES: Final[Mapping[str, str]] = {"urgent": "至急", "same_day": "当日中", "normal": "通常"}
@@ -28,41 +29,20 @@ REASONS: Final[Mapping[str, str]] = {
     "signal": "シグナル",
     "emergency": "緊急",
     "broken_promises": "約束の不履行が重なった",
-    "HS": "生活困窮・相談",
-    "HC": "相談（職員から電話）",
-    "HR": "相談（住民から連絡）",
-    "IN": "分納希望",
-    "RF": "納付拒否",
-    "DA": "金額疑義",
-    "DQ": "資格疑義",
-    "CP": "苦情",
-    "AV": "暴言等",
-    "EM": "緊急（生命・健康）",
-    "DC": "死亡申出",
-    "MV": "転居申出",
-    "LG": "言語支援",
-    "HI": "聴覚・電話リレー",
-    "GD": "後見人",
-    "LW": "弁護士受任",
-    "DV": "支援措置・DV懸念",
-    "NC": "電話拒否・文書希望",
-    "OS": "台本外",
-    "VF": "本人確認不一致",
-    "VD": "本人確認拒否",
-    "UD": "未確定",
-    "PR": "納付書再発行",
-    "DD": "口座振替",
-    "PD": "納付済み申出",
-    "CB": "再架電希望",
-    "PP": "納付約束",
-    "PX": "約束（日付・金額未定）",
-    "TP": "本人・配偶者以外",
-    "HU0": "切断（確認前）",
-    "HU1": "切断（確認後）",
-    "CH": "子ども",
-    "WN": "番号違い",
+    **OUTCOMES,
 }
-"""A slip's reasons in words: kinds of records, and the outcomes of domain.md; a script's own code stands for itself."""
+"""A slip's reasons in words: kinds of records, and outcomes; a script's own code stands for itself."""
+
+_SAID_BY: Final[Mapping[str, frozenset[str]]] = {
+    "hardship": frozenset({"HS", "HC", "HR"}),
+    "emergency": frozenset({"EM"}),
+}
+
+
+def in_words(reasons: Collection[str]) -> tuple[str, ...]:
+    """A slip's reasons in words, each once: a record's kind is left out where the outcome says the same."""
+    said = (each for each in reasons if not _SAID_BY.get(each, frozenset()) & set(reasons))
+    return tuple(REASONS.get(each, each) for each in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +65,11 @@ class Slip:
     call_until: datetime | None
     done_at: datetime | None
     text: str
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """The reasons in words."""
+        return in_words(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from callflow import calllog
 from callflow.errors import RefusedError
 from callflow.followup import history
 from callflow.followup.acts import NAMES, VISIT_REASONS, VISIT_RESULTS, Thing
-from callflow.followup.slip_lists import CONSULTATIONS, REASONS, URGENCIES
+from callflow.followup.slip_lists import CONSULTATIONS, URGENCIES, in_words
 from callflow.followup.visits import PROMISE_STATES
 from callflow.playback import scenes
 from callflow.script.model import Script
@@ -194,7 +194,7 @@ def _slips(conn: Connection, m: int, household_id: int) -> Iterator[Entry]:
     query = select(contact_slips).where(s.municipality_id == m, s.household_id == household_id).order_by(s.id)
     for row in conn.execute(query).all():
         given = select(r.reason).where(r.municipality_id == m, r.slip_id == row.id).order_by(r.reason)
-        reasons = "、".join(REASONS.get(each, each) for each in conn.execute(given).scalars())
+        reasons = "、".join(in_words(conn.execute(given).scalars().all()))
         if row.consultation:
             offer = f"案内　{CONSULTATIONS[row.consultation]}"
             yield _entry(row.raised_at, "納付相談", row.case_id, offer, f"通話 {row.call_id}、連絡票 {row.id}")

@@ -17,7 +17,7 @@ from callflow.errors import InputError
 from callflow.followup import history, slip_lists, slips
 from callflow.followup.acts import SLIP_STATES
 from callflow.followup.history import Happened, Who
-from callflow.followup.slip_lists import CONSULTATIONS, REASONS, URGENCIES, Slip
+from callflow.followup.slip_lists import CONSULTATIONS, URGENCIES, Slip
 from callflow.followup.terms import Rules, rules_of
 from callflow.numbering import grouped
 from callflow.papers import press
@@ -74,7 +74,6 @@ def printed(
                 lines=lines_of(each.slip),
                 states=SLIP_STATES,
                 urgencies=URGENCIES,
-                reasons=REASONS,
                 consultations=CONSULTATIONS,
                 call_states=CALL_STATES,
                 url=f"{config.console.public_url}/calls/{each.slip.call_id}",

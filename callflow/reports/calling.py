@@ -10,11 +10,12 @@ from typing import Any, Final
 from sqlalchemy import distinct, func, select
 
 from callflow.clock import TOKYO
+from callflow.outcomes import OUTCOMES
 from callflow.reports import tally as tallies
 from callflow.reports.asking import Ask, seconds_between, tokyo_day, tokyo_hour
 from callflow.reports.figures import Cell, Chart, Column, Rate, Section, Series, Table, said
 from callflow.reports.tally import Tally, tally, whole
-from callflow.reports.words import OUTCOMES, WEEKDAYS
+from callflow.reports.words import WEEKDAYS
 from models.tables import accounts, calls, campaigns, script_versions
 from scheduler.calendar import Band
 

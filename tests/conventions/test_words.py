@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
@@ -22,14 +23,15 @@ from callflow.explanation import QUEUE_WORDS
 from callflow.followup import acts, balance, history, signals, slip_lists, statement, visits
 from callflow.incidents import CAUSE_WORDS
 from callflow.keeping import CLASSES
+from callflow.outcomes import OUTCOMES
 from callflow.radar import Need
-from callflow.reports.words import OUTCOMES
 from callflow.retention import requests
 from callflow.reviews import FINDINGS
 from callflow.scorecard import CARD
 from callflow.settingwords import SETTING_WORDS, VALUE_WORDS
 from callflow.standstill import ENDS
 
+ROOT = Path(__file__).parents[2]
 CONSOLE = Path(i18n.__file__).parent
 TEMPLATES = sorted((CONSOLE / "templates").rglob("*.html"))
 SOURCES = sorted([*CONSOLE.rglob("*.py"), *(CONSOLE.parent / "reports").glob("*.py")])
@@ -128,3 +130,8 @@ def test_a_template_holds_no_words_of_its_own(file: Path) -> None:
         for inner in node.nodes:
             if isinstance(inner, nodes.Const):
                 assert not re.search(r"[^\W\d_]", str(inner.value)), inner.value
+
+
+def test_outcomes_are_called_what_the_shared_scripts_call_them() -> None:
+    shared = yaml.safe_load((ROOT / "scripts/shared/dispositions.yaml").read_text(encoding="utf-8"))["dispositions"]
+    assert {code: each["name"] for code, each in shared.items()} == OUTCOMES

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from callflow.cli.slip import REASONS
 from callflow.errors import CallflowError, NotFoundError, RefusedError, TryLaterError
 from callflow.followup import history, slip_lists, slips
-from callflow.followup.slip_lists import Question
+from callflow.followup.slip_lists import REASONS, Question
 from callflow.followup.terms import Rules
 from callflow.playback import against_records, verify_call
 from models.tables import audit_events, contact_slips, follow_up_events, households, slip_reasons

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from callflow.errors import InputError, RefusedError
 from callflow.followup.acts import ACTS, STATES, decide, possible
 from callflow.followup.deadlines import Terms, alarm, due_at, next_mark, overdue_before, post_by, return_by
+from callflow.followup.slip_lists import in_words
 from scheduler.calendar import TOKYO, Calendar
 
 CALENDAR, TERMS = Calendar(closed=frozenset({date(2026, 11, 30)})), Terms()
@@ -99,3 +100,17 @@ def test_what_must_be_written_is_asked_for_and_not_without_end() -> None:
         decide("slip", "done", "in_work", STAFF, "あ" * 1001)
     with pytest.raises(InputError):
         decide("slip", "fly", "in_work", STAFF, "x")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (("EM", "emergency"), ("緊急（生命・健康）",)),
+        (("HC", "hardship", "signal"), ("生活困窮・職員から架電", "シグナル")),
+        (("CB", "hardship"), ("再架電希望", "生活困窮")),
+        (("emergency",), ("緊急",)),
+        (("own_code", "broken_promises"), ("own_code", "約束の不履行が重なった")),
+    ],
+)
+def test_a_slip_says_each_reason_once(reasons: tuple[str, ...], words: tuple[str, ...]) -> None:
+    assert in_words(reasons) == words

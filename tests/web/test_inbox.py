@@ -44,7 +44,7 @@ def test_the_list_shows_what_waits_and_a_name_only_when_asked_for(hard: int, sit
     browser = logged_in("staff")
     assert browser.see("/").headers["location"] == "/inbox"
     page = browser.see("/inbox").text
-    for words in ("生活困窮", "職員から電話", "連絡票", "送付待ち", "/inbox/slips/1", "data-live"):
+    for words in ("生活困窮", "職員から架電", "連絡票", "送付待ち", "/inbox/slips/1", "data-live"):
         assert words in page, words
     assert "試川" not in page
     assert viewed(site) == []
@@ -121,7 +121,7 @@ def test_slips_are_printed_by_staff_alone_and_that_is_on_record(
     for words in (
         "対応を始める",
         "生活困窮",
-        "職員から電話",
+        "職員から架電",
         "令和8年11月26日（木）17時",
         "/calls/1",
         "見本 職一（ward01）",
