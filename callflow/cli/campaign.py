@@ -92,10 +92,8 @@ def pause(
 
     例: callflow --as lead01 campaign pause 11月の架電 --reason 昼休み
     """
-    here = _acting(ctx)
-    if not reason.strip():
-        raise UsageError("--reason が要ります", mend="止める理由を書いてください（記録に残ります）")
-    _act(here, campaign, lambda desk, one: desk.pause(one, here.actor_id, reason.strip()), dry_run, as_json)
+    here, why = _acting(ctx), _needed(reason)
+    _act(here, campaign, lambda desk, one: desk.pause(one, here.actor_id, why), dry_run, as_json)
 
 
 @app.command()
@@ -158,8 +156,8 @@ def stop(
 
     例: callflow --as lead01 campaign stop 11月の架電 --reason 予定の件数を終えた
     """
-    here = _acting(ctx)
-    _act(here, campaign, lambda desk, one: desk.stop(one, here.actor_id, reason.strip()), dry_run, as_json)
+    here, why = _acting(ctx), _needed(reason)
+    _act(here, campaign, lambda desk, one: desk.stop(one, here.actor_id, why), dry_run, as_json)
 
 
 @app.command("stop-all")
@@ -362,6 +360,13 @@ def _acting(ctx: typer.Context) -> Context:
     here: Context = ctx.obj
     here.actor.must_be("supervisor", "staff")
     return here
+
+
+def _needed(reason: str) -> str:
+    """Raises UsageError: what stops calls is never done without a word why."""
+    if not reason.strip():
+        raise UsageError("--reason が要ります", mend="止める理由を書いてください（記録に残ります）")
+    return reason.strip()
 
 
 def _today_at(here: Context, text: str) -> datetime:

@@ -125,6 +125,8 @@ def test_from_start_to_stop(terminal: Terminal) -> None:
     assert "稼働中" in terminal.type("campaign", "start", "1", "--supervisor", "sv01")
     assert "一時停止（昼休み）" in terminal.type("campaign", "pause", "11月の架電", "--reason", "昼休み")
     assert "稼働中" in terminal.type("campaign", "resume", "1")
+    code, _, told = terminal.attempt("campaign", "stop", "1", by="sv01")
+    assert (code, "--reason が要ります" in told) == (UsageError.exit_code, True)
     assert "終了（期間終了）" in terminal.type("campaign", "stop", "1", "--reason", "期間終了")
     status = terminal.data("campaign", "status", "1")
     assert (status["state"], status["queue"]) == ("stopped", {"done": 2})
