@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Integer, Row, bindparam, insert, select, upda
 
 from callflow import calllog, replay
 from callflow.calllog import Entry, Head
+from callflow.caserecord import Owner
 from callflow.errors import NotFoundError, RefusedError
 from callflow.flow import Flow
 from callflow.replay import Told
@@ -147,6 +148,22 @@ class CallBook:
     def forget(self, call_id: int) -> None:
         """The call is over."""
         self._recent.pop(call_id, None)
+
+    def owner(self, conn: Connection, held: Held, now: datetime) -> Owner:
+        """Whose the records are that the call makes."""
+        row = held.row
+        return Owner(
+            conn,
+            self._municipality_id,
+            row.id,
+            row.case_id,
+            row.household_id,
+            row.number_id,
+            row.operator_id,
+            now,
+            actor_id=row.operator_id,
+            records=held.told.records,
+        )
 
     def set(self, conn: Connection, call_id: int, **columns: Any) -> None:
         """Columns of a call's row that its log does not tell."""

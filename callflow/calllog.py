@@ -62,6 +62,11 @@ class Entry:
     payload: Mapping[str, Any]
 
 
+def by_operator(operator_id: int) -> str:
+    """The actor of what an operator did."""
+    return f"operator:{operator_id}"
+
+
 class Event(NamedTuple):
     """An event as it stands in the log. `payload` is None once it has been erased under a rule."""
 

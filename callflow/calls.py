@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, bindparam, insert, select
@@ -17,22 +17,20 @@ from sqlalchemy.exc import IntegrityError
 from callflow import calllog, caserecord, line, replay
 from callflow.briefing import Desk, brief
 from callflow.callbook import CallBook, Held
-from callflow.calllog import Entry
+from callflow.calllog import Entry, by_operator
 from callflow.clock import Clock
 from callflow.effects import Effect, as_data, effects_of
 from callflow.errors import NotFoundError, RefusedError
-from callflow.identity import Known, matches
 from callflow.line import LineEvent
-from callflow.script.model import END, Level
-from callflow.script.talk import NotTaken, begin
+from callflow.script.model import END
 from callflow.shelf import Shelf
 from callflow.standing import Closed, Opening, Standing
-from callflow.typed import check_text, chosen_settings, is_beyond, read, said_otherwise, why_not
+from callflow.talks import Talks
+from callflow.typed import check_text, chosen_settings
 from models.database import Database
 from models.ids import new_id
 from models.locks import lock_household
-from models.tables import abandonments, accounts, calls, cases, debtors
-from scheduler.settings import Policy
+from models.tables import abandonments, accounts, calls
 
 # Built once: a statement's construction costs more than its execution.
 _TENANT = bindparam("m", type_=Integer)
@@ -41,13 +39,6 @@ _NAME = select(accounts.c.display_name).where(
 )
 _ABANDONED = insert(abandonments)
 _EVER = datetime.max.replace(tzinfo=UTC)
-_HORIZON = timedelta(days=Policy().promise_horizon_days)
-_STALE = "画面が古くなっていました。いまの段階を表示します。"
-_KNOWN = (
-    select(debtors.c.birth_date, debtors.c.address)
-    .join(cases, (cases.c.municipality_id == debtors.c.municipality_id) & (cases.c.debtor_id == debtors.c.id))
-    .where(cases.c.municipality_id == _TENANT, cases.c.id == bindparam("case"))
-)
 
 
 class Calls:
@@ -69,6 +60,7 @@ class Calls:
         self._municipality_id = municipality_id
         self._salt = salt
         self._book = CallBook(shelf, municipality_id, salt)
+        self._talks = Talks(self._book, clock, municipality_id, blind_identification=desk.blind_identification)
 
     def open(
         self, opening: Opening, *, allow: Callable[[Connection], None] | None = None, placing: bool = False
@@ -106,7 +98,9 @@ class Calls:
             if held.line_state != "answered" or not held.row.live:
                 return held.line_state, None
             begun = held.told.talk is not None
-            return held.line_state, self._standing(held) if begun else self._begin(conn, held, operator_id, {})
+            return held.line_state, self._talks.standing(held) if begun else self._talks.begin(
+                conn, held, operator_id, {}
+            )
 
         return self._database.transact(work)
 
@@ -134,10 +128,10 @@ class Calls:
         def work(conn: Connection) -> Standing:
             held = self._book.hold(conn, call_id, operator_id)
             if held.told.talk is not None:
-                return self._standing(held)
+                return self._talks.standing(held)
             if held.line_state != "answered":
                 raise RefusedError("まだ電話に出ていません", mend="つながってから始めてください")
-            return self._begin(conn, held, operator_id, {})
+            return self._talks.begin(conn, held, operator_id, {})
 
         return self._database.transact(work)
 
@@ -153,7 +147,7 @@ class Calls:
                 raise RefusedError("この通話はもうつなげません", mend="次の通話を待ってください")
             self._book.set(conn, call_id, operator_id=operator_id, unattended=False)
             name = conn.execute(_NAME, {"m": self._municipality_id, "operator": operator_id}).scalar_one()
-            return self._begin(conn, self._book.hold(conn, call_id, operator_id), operator_id, {"operator": name})
+            return self._talks.begin(conn, self._book.hold(conn, call_id, operator_id), operator_id, {"operator": name})
 
         try:
             return self._database.transact(work)
@@ -163,11 +157,11 @@ class Calls:
     def standing(self, call_id: int, operator_id: int) -> Standing:
         """Where the call stands now; for a reload, a crash, another machine."""
         with self._database.read() as conn:
-            return self._standing(self._book.hold(conn, call_id, operator_id, lock=False))
+            return self._talks.standing(self._book.hold(conn, call_id, operator_id, lock=False))
 
     def standing_of(self, conn: Connection, row: Row[Any]) -> Standing:
         """Where a call stands by its row of `calls`, which was read in the transaction of `conn`."""
-        return self._standing(self._book.held(conn, row))
+        return self._talks.standing(self._book.held(conn, row))
 
     def amounts_to(self, call_id: int, operator_id: int) -> tuple[str, tuple[Effect, ...]]:
         """The disposition and all that the call would cause if it ended now."""
@@ -197,22 +191,24 @@ class Calls:
         missing field changes nothing and comes back as `refused`; a field that cannot be read raises InputError.
         """
         return self._database.transact(
-            lambda conn: self._answered(
+            lambda conn: self._talks.answer(
                 conn, self._book.hold(conn, call_id, operator_id), step, name, fields or {}, holds or {}
             )
         )
 
     def answer_in(self, conn: Connection, row: Row[Any], step: int, name: str, fields: Mapping[str, Any]) -> Standing:
         """`answer` inside the transaction of `conn`, in which the live call's `row` (`callbook.COLUMNS`) was locked."""
-        return self._answered(conn, self._book.held(conn, row), step, name, fields, {})
+        return self._talks.answer(conn, self._book.held(conn, row), step, name, fields, {})
 
     def back(self, call_id: int, operator_id: int, step: int) -> Standing:
         """Goes back one answer: an event of its own that takes back what that answer had won."""
-        return self._database.transact(lambda conn: self._back(conn, self._book.hold(conn, call_id, operator_id), step))
+        return self._database.transact(
+            lambda conn: self._talks.back(conn, self._book.hold(conn, call_id, operator_id), step)
+        )
 
     def back_in(self, conn: Connection, row: Row[Any], step: int) -> Standing:
         """`back` inside the transaction of `conn`, in which the live call's `row` was locked."""
-        return self._back(conn, self._book.held(conn, row), step)
+        return self._talks.back(conn, self._book.held(conn, row), step)
 
     def note(self, call_id: int, operator_id: int, text: str) -> Standing:
         """Adds a note to the record of a live call (at most 500 characters)."""
@@ -221,7 +217,7 @@ class Calls:
 
         def work(conn: Connection) -> Standing:
             held = self._book.hold(conn, call_id, operator_id)
-            return self._step(conn, held, Entry(calllog.NOTE, _actor(operator_id), {"text": text}), steps=0)
+            return self._talks.note(conn, held, operator_id, text)
 
         return self._database.transact(work)
 
@@ -293,7 +289,7 @@ class Calls:
             "household": briefing.household_id,
             "number": opening.number_id,
         }
-        by = "system" if opening.unattended else _actor(opening.operator_id)
+        by = "system" if opening.unattended else by_operator(opening.operator_id)
         entries = [Entry(calllog.OPEN, by, opened)]
         if placing:
             entries.append(
@@ -342,74 +338,6 @@ class Calls:
             columns["review_reason"] = event.cause or event.kind
         return self._book.append(conn, held, [Entry(calllog.LINE, "system", payload)], now, columns)
 
-    def _begin(self, conn: Connection, held: Held, operator_id: int, taken: Mapping[str, str]) -> Standing:
-        script, told = held.flow.script, replay.taken_by(held.told, taken)
-        talk = begin(script, told.direction, told.conditions)
-        payload = {"to": talk.state, "line": replay.spoken(script, told, talk, {}), **taken}
-        return self._step(conn, held, Entry(calllog.BEGIN, _actor(operator_id), payload))
-
-    def _answered(
-        self,
-        conn: Connection,
-        held: Held,
-        step: int,
-        name: str,
-        fields: Mapping[str, Any],
-        holds: Mapping[str, bool],
-    ) -> Standing:
-        if held.told.talk is None or held.row.step != step:
-            return self._standing(held, _STALE)
-        now = self._clock.now()
-        values = read(held.flow.script, fields, now)
-        changed = said_otherwise(held.flow.script, held.told, name, values)
-        if changed:
-            return self._standing(held, f"読み上げた内容と違う入力です: {'、'.join(changed)}。戻って直してください。")
-        screen = self._screen_conditions(conn, held, fields, {**held.told.won.values, **values}, holds, now)
-        return self._take(conn, held, name, values, screen, now)
-
-    def _back(self, conn: Connection, held: Held, step: int) -> Standing:
-        if held.told.talk is None or held.row.step != step:
-            return self._standing(held, _STALE)
-        talk = held.flow.back(held.told.talk)
-        if isinstance(talk, NotTaken):
-            return self._standing(held, "これより前には戻れません。")
-        after = replay.given_up(held.told, talk)
-        spoken = replay.spoken(held.flow.script, after, talk, after.won.values)
-        payload = {"state": held.told.talk.state, "to": talk.state, "line": spoken}
-        return self._step(conn, held, Entry(calllog.BACK, _actor(held.row.operator_id), payload))
-
-    def _take(
-        self,
-        conn: Connection,
-        held: Held,
-        name: str,
-        values: Mapping[str, Any],
-        screen: Mapping[str, bool],
-        now: datetime,
-    ) -> Standing:
-        told, flow = held.told, held.flow
-        assert told.talk is not None
-        holds = {**told.conditions, **screen}
-        taken = flow.answer(told.talk, name, fields=frozenset(values), holds=holds)
-        if isinstance(taken, NotTaken):
-            return self._standing(held, why_not(taken))
-        seq = held.head.count + 1
-        after = replay.won_by(flow.script, told, taken, name, values, seq)
-        spoken = replay.spoken(flow.script, after, taken.talk, after.won.values)
-        payload = {
-            "step": held.row.step,
-            "state": told.talk.state,
-            "answer": name,
-            "fields": dict(values),
-            "holds": dict(screen),
-            "to": taken.talk.state,
-            "line": spoken,
-            "party": taken.talk.party,
-        }
-        for signal in after.signals[len(told.signals) :]:
-            caserecord.raise_signal(self._owner(conn, held, now), signal)
-        return self._step(conn, held, Entry(calllog.ANSWER, _actor(held.row.operator_id), payload))
-
     def _learn(self, conn: Connection, held: Held, actor: str, found: Mapping[str, Any]) -> Held:
         now = self._clock.now()
         columns = {"line_state": "ended", "line_ended_at": now}
@@ -426,7 +354,7 @@ class Calls:
         now = self._clock.now()
         end = replay.ending(held.flow.script, held.told, reason)
         effects = effects_of(end)
-        owner = self._owner(conn, held, now)
+        owner = self._book.owner(conn, held, now)
         caserecord.apply(owner, effects)
         payload = {
             "reason": reason,
@@ -461,75 +389,6 @@ class Calls:
         if then:
             then(conn, closed)
         return closed
-
-    def _step(self, conn: Connection, held: Held, entry: Entry, *, steps: int = 1) -> Standing:
-        now = self._clock.now()
-        step = held.row.step + steps
-        return self._standing(self._book.append(conn, held, [entry], now, {"step": step}), step=step)
-
-    def _standing(self, held: Held, refused: str = "", *, step: int | None = None) -> Standing:
-        talk, script = held.told.talk, held.flow.script
-        state = script.states.get(talk.state) if talk else None
-        level = replay.level_of(script, held.told, state.name) if state else Level.NOTHING
-        if talk and level is Level.DEBT and talk.party is None:
-            raise RefusedError("本人確認の前に債務に触れる台詞は表示できません", mend="台本の検査を受けてください")
-        return Standing(
-            call_id=held.row.id,
-            step=held.row.step if step is None else step,
-            line_state=held.line_state,
-            state=talk.state if talk else "",
-            line=held.told.line,
-            level=level,
-            party=talk.party if talk else None,
-            asks=state.asks if state else (),
-            answers=tuple(state.answers.values()) if state else (),
-            refused=refused,
-            values=held.told.won.values,
-            facts=held.told.facts if talk and talk.party else {},
-        )
-
-    def _screen_conditions(
-        self,
-        conn: Connection,
-        held: Held,
-        typed: Mapping[str, Any],
-        values: Mapping[str, Any],
-        given: Mapping[str, bool],
-        now: datetime,
-    ) -> dict[str, bool]:
-        declared = {name for name, kind in held.flow.script.conditions.items() if kind == "screen"}
-        holds = {name: bool(value) for name, value in given.items() if name in declared}
-        if "identity_matches" in declared and self._desk.blind_identification:
-            tried = typed.get("identity")
-            holds["identity_matches"] = isinstance(tried, Mapping) and matches(self._known(conn, held.row), tried)
-        if "beyond_horizon" in declared:
-            days = held.told.facts.get("promise_horizon_days")
-            horizon = _HORIZON if days is None else timedelta(days=int(days))
-            holds["beyond_horizon"] = is_beyond(values.get("promise.due"), horizon, now)
-        return {name: holds.get(name, False) for name in sorted(declared)}
-
-    def _known(self, conn: Connection, row: Row[Any]) -> Known:
-        known = conn.execute(_KNOWN, {"m": self._municipality_id, "case": row.case_id}).one()
-        return Known(known.birth_date, known.address)
-
-    def _owner(self, conn: Connection, held: Held, now: datetime) -> caserecord.Owner:
-        row = held.row
-        return caserecord.Owner(
-            conn,
-            self._municipality_id,
-            row.id,
-            row.case_id,
-            row.household_id,
-            row.number_id,
-            row.operator_id,
-            now,
-            actor_id=row.operator_id,
-            records=held.told.records,
-        )
-
-
-def _actor(operator_id: int) -> str:
-    return f"operator:{operator_id}"
 
 
 def _line_payload(

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from callflow import calllog, caserecord, line, replay, withdrawals
 from callflow.access.accounts import acting
 from callflow.amendment import Change, difference, missing
-from callflow.calllog import Entry, Head
+from callflow.calllog import Entry, Head, by_operator
 from callflow.calls import Calls
 from callflow.caserecord import SETTLING_TIME, Owner
 from callflow.clock import TOKYO, Clock
@@ -193,7 +193,7 @@ class Corrections:
             raise RefusedError("会話のない通話の終了は、取り消せません", mend="訂正として記録してください")
         effects = _standing_effects(held)
         withdrawals.withdraw(self._owner(conn, held, operator_id, now), effects, Leave(taken_back=True))
-        taken = Entry(calllog.TAKE_BACK, f"operator:{operator_id}", {"corrects": held.corrects})
+        taken = Entry(calllog.TAKE_BACK, by_operator(operator_id), {"corrects": held.corrects})
         head = self._append(conn, held, taken)
         fence = row.fence
         if row.campaign_id is not None:
