@@ -29,6 +29,7 @@ from callflow.telephony.port import (
     PhoneUnavailableError,
     Placed,
     PlacementUnknownError,
+    WatchedPhone,
 )
 from callflow.telephony.relay.app import create_app
 from callflow.telephony.relay.audit import audit, told
@@ -444,10 +445,11 @@ def test_an_operator_whom_the_relay_does_not_know_is_not_rung(peer: TwilioPeer, 
 
 
 def test_a_lost_line_stands_above_every_page(wire: Wire) -> None:
+    assert isinstance(wire.near, WatchedPhone)
     site = cast(
         Site,
         SimpleNamespace(
-            phone=wire.near,
+            watched=wire.near,
             clock=wire.clock,
             config=load(ROOT / "config.yaml", {}),
             plain_lan=False,

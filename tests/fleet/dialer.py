@@ -20,9 +20,10 @@ from callflow.calls import Calls
 from callflow.corrections import Corrections
 from callflow.errors import CallflowError
 from callflow.line import LineEvent
+from callflow.openlines import Heard
 from callflow.shelf import Shelf
 from callflow.standing import Standing
-from callflow.switchboard import Heard, Switchboard
+from callflow.switchboard import Switchboard
 from callflow.telephony.port import KnownCall, PhoneEvent, Placed, Trace
 from models.database import Database
 from models.tables import calls, is_live

@@ -15,9 +15,10 @@ from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.errors import RefusedError
 from callflow.line import LineEvent
+from callflow.openlines import Heard
 from callflow.playback import verify_call
 from callflow.shelf import Shelf
-from callflow.switchboard import DialRefusedError, Heard, Switchboard
+from callflow.switchboard import DialRefusedError, Switchboard
 from callflow.telephony.manual import ManualPhone
 from callflow.telephony.port import PhoneEvent, PhoneUnavailableError
 from callflow.telephony.simulated import Fault, Happening, Operation, SimulatedPhone
