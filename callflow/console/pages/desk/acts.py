@@ -111,9 +111,11 @@ Last = tuple[str, str] | None
 """The state and the answer that stepping back would take back."""
 
 
-def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Talking, Last]]) -> _Done | None:
-    """`act` on the talk that the form names, and what is to be shown after it, in one transaction; None if the operator
-    is not in that talk.
+def _in_talk(
+    visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Talking, Last]], *, stays: bool = True
+) -> _Done | None:
+    """`act` on the talk that the form names and, where its screen `stays`, what is to be shown after it, in one
+    transaction; None if the operator is not in that talk.
     """
 
     def work(conn: Connection) -> _Done | None:
@@ -124,7 +126,7 @@ def _in_talk(visit: Visit, act: Callable[[Connection, Visit, Talking], tuple[Tal
             after, last = act(conn, visit, place)
         except InputError as error:
             return _Done(place, place, {}, error)
-        return _Done(place, after, talk_parts(conn, visit, after, last))
+        return _Done(place, after, talk_parts(conn, visit, after, last) if stays else {})
 
     return visit.site.database.transact(work)
 
@@ -192,7 +194,7 @@ def finish(visit: Visit) -> Response:
     On the screen of the last line it gives the last answer too; where a memo would be lost, the wrap-up asks first.
     """
     site, who = visit.site, visit.who
-    done = _in_talk(visit, _give_last)
+    done = _in_talk(visit, _give_last, stays=False)
     if done is None or done.unreadable is not None:
         return _shown(visit, done)
     place = done.now
