@@ -8,12 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
 from callflow.errors import ConfigError, Where
+from callflow.yamltext import UnreadableError, compose
 
 PREFIX = "CALLFLOW_"
 _A_SLIP = 0.8
@@ -111,18 +109,9 @@ def _from_environment(text: str, variable: str) -> Any:
 
 def _compose(text: str, file: str) -> Node | None:
     try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Where(file, mark.line + 1, mark.column + 1) if mark else Where(file)
-        raise ConfigError(f"YAML として読めません: {error.problem or error.context}", where=where) from error
-    except ReaderError as error:
-        line = text[: error.position].count("\n") + 1
-        what = f"文字 U+{ord(text[error.position]):04X} は書けません"
-        raise ConfigError(what, where=Where(file, line), mend="この文字を消してください") from error
-    except (YAMLError, RecursionError) as error:
-        raise ConfigError(f"YAML として読めません: {type(error).__name__}", where=Where(file)) from error
-    return node
+        return compose(text)
+    except UnreadableError as error:
+        raise ConfigError(error.what, where=Where(file, error.line, error.column), mend=error.mend) from error
 
 
 def _value(node: Node, key: Key, given: Given) -> Any:
@@ -131,12 +120,6 @@ def _value(node: Node, key: Key, given: Given) -> Any:
     if isinstance(node, SequenceNode):
         return [_value(item, _mark(item, (*key, str(at)), given), given) for at, item in enumerate(node.value)]
     assert isinstance(node, ScalarNode)
-    try:
-        str(node.value).encode()
-    except UnicodeEncodeError as error:
-        where = Where(given.file, node.start_mark.line + 1, node.start_mark.column + 1, ".".join(key))
-        what = "文字にならない文字参照（\\ud800 など）があります"
-        raise ConfigError(what, where=where, mend="消してください") from error
     return None if node.tag == _NOTHING else str(node.value)
 
 

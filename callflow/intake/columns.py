@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
 
 from callflow.errors import ConfigError, InputError, Where
 from callflow.intake.encoding import inspect
 from callflow.sections import Claim
+from callflow.yamltext import UnreadableError, compose
 
 ARREARS = (
     "宛名番号", "世帯番号", "氏名", "氏名カナ", "生年月日", "郵便番号", "住所", "電話番号1", "電話番号2",
@@ -96,11 +94,10 @@ def load_mapping(path: Path | None, known: Mapping[str, str] = SHIPPED) -> ListM
         return ListMapping(known=known)
     encoding = inspect(path).encoding
     try:
-        root = YAML(typ="safe", pure=True).compose(StringIO(path.read_text(encoding=encoding)))
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = Where(str(path), mark.line + 1, mark.column + 1) if mark else Where(str(path))
-        raise InputError("対応表を YAML として読めません", where=where, mend="docs/import.md の例を見る") from error
+        root = compose(path.read_text(encoding=encoding))
+    except UnreadableError as error:
+        where = Where(str(path), error.line, error.column)
+        raise InputError(error.what, where=where, mend=error.mend or "docs/import.md の例を見る") from error
     columns: dict[str, str] = {}
     claims: dict[str, str] = {}
     for part, table in _table(path, root):

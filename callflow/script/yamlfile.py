@@ -6,16 +6,14 @@ nothing in a file can build an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
 from callflow.script.faults import Faults, nearest
 from callflow.script.model import Mark
+from callflow.yamltext import UnreadableError, compose
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,50 +127,14 @@ def load(text: str, file: str, faults: Faults) -> Place | None:
     """A file's top node, or None, with a fault, where the text is no YAML or is empty."""
     top = Mark(file, 1, 1)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        mark = Mark(file, at.line + 1, at.column + 1) if at else top
-        faults.add("yaml", mark, f"YAML として読めません: {error.problem or error.context}")
-        return None
-    except ReaderError as error:
-        before = text[: error.position]
-        mark = Mark(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        faults.add("yaml", mark, f"文字 U+{ord(text[error.position]):04X} は書けません", "この文字を消してください")
-        return None
-    except (YAMLError, RecursionError) as error:
-        deep = isinstance(error, RecursionError)
-        faults.add("yaml", top, "入れ子が深すぎます" if deep else f"YAML として読めません: {type(error).__name__}")
+        node = compose(text)
+    except UnreadableError as error:
+        faults.add("yaml", Mark(file, error.line, error.column), error.what, error.mend)
         return None
     if node is None:
         faults.add("yaml", top, "ファイルが空です")
         return None
-    broken = next((each for each in _scalars(node) if not _is_text(each.value)), None)
-    if broken is not None:
-        faults.add("yaml", _mark(file, broken), "文字にならない文字参照（\\ud800 など）があります", "消してください")
-        return None
     return Place(file, node, faults, top)
-
-
-def _is_text(value: str) -> bool:
-    """False for half of a character, which an escape can write and no encoding can hold."""
-    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _scalars(top: Node) -> Iterator[ScalarNode]:
-    """Every scalar under a node, each once however many aliases name it."""
-    waiting, seen = [top], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, ScalarNode):
-            yield node
-        elif isinstance(node, MappingNode):
-            waiting.extend(each for pair in node.value for each in pair)
-        else:
-            waiting.extend(node.value)
 
 
 def _mark(file: str, node: Node) -> Mark:
