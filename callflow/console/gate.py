@@ -99,21 +99,14 @@ def _sent_elsewhere(visit: Visit) -> Response | None:
             return None
         response = visit.go("/login", said="ended" if visit.site.cookie in visit.request.cookies else "")
         response.delete_cookie(visit.site.cookie, path="/", secure=visit.site.tls, httponly=True, samesite="strict")
-        return _for_scripts(visit, response)
-    if session.needs_code and not (route.before_code or route.path == "/logout"):
-        return _for_scripts(visit, visit.go("/login/code"))
-    if session.locked and not route.while_locked:
-        return _for_scripts(visit, visit.go("/locked"))
-    if session.password_once and not (route.while_locked or route.before_password):
-        return _for_scripts(visit, visit.go("/password"))
-    return None
-
-
-def _for_scripts(visit: Visit, response: Response) -> Response:
-    """A script must not put a whole other page into a part of this one: the browser goes there."""
-    if not visit.swaps:
         return response
-    return Response(status_code=200, headers={"HX-Redirect": response.headers["location"]})
+    if session.needs_code and not (route.before_code or route.path == "/logout"):
+        return visit.go("/login/code")
+    if session.locked and not route.while_locked:
+        return visit.go("/locked")
+    if session.password_once and not (route.while_locked or route.before_password):
+        return visit.go("/password")
+    return None
 
 
 def _may(visit: Visit) -> None:

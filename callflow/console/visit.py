@@ -90,9 +90,15 @@ class Visit:
         return HTMLResponse(rendering.page(self, template, names), status_code=status)
 
     def go(self, path: str, *, said: str = "", **query: str) -> Response:
-        """Sends the browser to a page after an act. `said`: a code of the page module's `SAID`."""
+        """Sends the browser to a page after an act. `said`: a code of the page module's `SAID`.
+
+        A script must not put a whole other page into a part of this one: it is told to send the browser there.
+        """
         asked = {**query, **({"said": said} if said else {})}
-        return RedirectResponse(path + (f"?{urlencode(asked)}" if asked else ""), status_code=303)
+        place = path + (f"?{urlencode(asked)}" if asked else "")
+        if self.swaps:
+            return Response(headers={"HX-Redirect": place})
+        return RedirectResponse(place, status_code=303)
 
     @property
     def places(self) -> list[Route]:

@@ -93,15 +93,9 @@ def at_desk(view: View) -> View:
         ended = practice.results()
         for each in ended:
             _write_down(visit, practice, each)
-        return _to_result(visit) if ended else answer
+        return visit.go("/training/result") if ended else answer
 
     return practised
-
-
-def _to_result(visit: Visit) -> Response:
-    if visit.swaps:
-        return Response(status_code=200, headers={"HX-Redirect": "/training/result"})
-    return visit.go("/training/result")
 
 
 def _site(site: Site, practice: Practice) -> Site:
