@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from callflow.console import errands, rendering
 from callflow.console.api import app as api
+from callflow.console.api.problems import problem_of
 from callflow.console.figures import collectors_of
 from callflow.console.gate import endpoint
 from callflow.console.headers import Headers, with_microphone
@@ -24,6 +25,7 @@ from callflow.console.hooks import hooks
 from callflow.console.routes import table
 from callflow.console.site import Site
 from callflow.console.watching import Watching
+from callflow.errors import NotFoundError
 
 WRITERS = 4  # steps of talks that are taken at a time: SQLite has one writer, and threads of Python one interpreter
 
@@ -68,7 +70,9 @@ def settle_down() -> None:
     gc.freeze()
 
 
-def _nothing_here(_request: Request, _error: Exception) -> Response:
+def _nothing_here(request: Request, _error: Exception) -> Response:
+    if request.scope["path"].startswith(f"{api.ROOT}/"):  # with a line break in it, which no mount takes
+        return problem_of(NotFoundError("このページはありません")).response()
     return PlainTextResponse("このページはありません / no such page", status_code=404)
 
 

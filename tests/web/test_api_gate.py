@@ -107,3 +107,9 @@ def test_what_is_too_large_is_not_read_to_its_end(site: Site, app) -> None:  # t
     large = b"x" * (site.config.api.max_megabytes * 1_000_000 + 1)
     answer = one.post("cases", content=large, headers={"content-type": "text/csv"})
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+def test_an_address_with_a_line_break_is_answered_like_any_other(site: Site, app) -> None:  # type: ignore[no-untyped-def]
+    answer = program(app, let_in(site)).post("webhooks/a%0Ab/deliveries/1/replay")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+    assert program(app, "").get("http://testserver/nowhere").headers["content-type"].startswith("text/plain")
