@@ -151,19 +151,8 @@ class CallBook:
 
     def owner(self, conn: Connection, held: Held, now: datetime) -> Owner:
         """Whose the records are that the call makes."""
-        row = held.row
-        return Owner(
-            conn,
-            self._municipality_id,
-            row.id,
-            row.case_id,
-            row.household_id,
-            row.number_id,
-            row.operator_id,
-            now,
-            actor_id=row.operator_id,
-            records=held.told.records,
-        )
+        row, records = held.row, held.told.records
+        return Owner.of(conn, self._municipality_id, row, now, actor_id=row.operator_id, records=records)
 
     def set(self, conn: Connection, call_id: int, **columns: Any) -> None:
         """Columns of a call's row that its log does not tell."""

@@ -97,10 +97,9 @@ class Calls:
             held = self._move(conn, self._book.hold(conn, call_id, operator_id, needs_live=False), event)
             if held.line_state != "answered" or not held.row.live:
                 return held.line_state, None
-            begun = held.told.talk is not None
-            return held.line_state, self._talks.standing(held) if begun else self._talks.begin(
-                conn, held, operator_id, {}
-            )
+            if held.told.talk is not None:
+                return held.line_state, self._talks.standing(held)
+            return held.line_state, self._talks.begin(conn, held, operator_id, {})
 
         return self._database.transact(work)
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, singledispatch
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Integer, Table, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Integer, Row, Table, bindparam, insert, or_, select, update
 
 from callflow.effects import (
     CancelLivingReport,
@@ -114,6 +115,33 @@ class Owner:
     actor_id: int
     records: int = 0
     settling: timedelta = SETTLING_TIME
+
+    @classmethod
+    def of(
+        cls,
+        conn: Connection,
+        municipality_id: int,
+        call: Row[Any],
+        at: datetime,
+        *,
+        actor_id: int,
+        records: int,
+        settling: timedelta = SETTLING_TIME,
+    ) -> Owner:
+        """Of a row of `calls`."""
+        return cls(
+            conn,
+            municipality_id,
+            call.id,
+            call.case_id,
+            call.household_id,
+            call.number_id,
+            call.operator_id,
+            at,
+            actor_id,
+            records,
+            settling,
+        )
 
     def insert(self, table: Table, **values: object) -> None:
         self.conn.execute(_insert(table), {"municipality_id": self.municipality_id, **values})

@@ -111,7 +111,9 @@ def _compose(text: str, file: str) -> Node | None:
     try:
         return compose(text)
     except UnreadableError as error:
-        raise ConfigError(error.what, where=Where(file, error.line, error.column), mend=error.mend) from error
+        raise ConfigError(
+            error.what, where=Where(file, error.line, error.column, error.field), mend=error.mend
+        ) from error
 
 
 def _value(node: Node, key: Key, given: Given) -> Any:

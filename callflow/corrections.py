@@ -319,20 +319,8 @@ class Corrections:
             raise RefusedError("この案件には、あとの通話の約束があります", mend="あとの通話を訂正してください")
 
     def _owner(self, conn: Connection, held: _Held, by: int, now: datetime) -> Owner:
-        row = held.row
-        return Owner(
-            conn,
-            self._municipality_id,
-            row.id,
-            row.case_id,
-            row.household_id,
-            row.number_id,
-            row.operator_id,
-            now,
-            actor_id=by,
-            records=held.told.records,
-            settling=timedelta(0),
-        )
+        row, records = held.row, held.told.records
+        return Owner.of(conn, self._municipality_id, row, now, actor_id=by, records=records, settling=timedelta(0))
 
     def _append(self, conn: Connection, held: _Held, entry: Entry) -> Head:
         head = Head(held.row.event_count, held.row.head_hash)

@@ -16,11 +16,11 @@ _BEYOND: Final = re.compile(r"\\U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8}")
 
 
 class UnreadableError(Exception):
-    """Why a text cannot be read, and where: `line` and `column` from 1."""
+    """Why a text cannot be read, and where: `line` and `column` from 1; `field`: the keys down to it, if known."""
 
-    def __init__(self, what: str, line: int = 1, column: int = 1, mend: str = "") -> None:
+    def __init__(self, what: str, line: int = 1, column: int = 1, mend: str = "", field: str = "") -> None:
         super().__init__(what)
-        self.what, self.line, self.column, self.mend = what, line, column, mend
+        self.what, self.line, self.column, self.mend, self.field = what, line, column, mend, field
 
 
 def compose(text: str) -> Node | None:
@@ -45,15 +45,15 @@ def compose(text: str) -> Node | None:
         raise _no_character(*_place(text, found.start() if found else 0)) from error
     except YAMLError as error:
         raise UnreadableError(f"YAML として読めません: {type(error).__name__}") from error
-    for each in _scalars(node):
+    for field, each in _scalars(node):
         if not _is_text(each.value):
-            raise _no_character(each.start_mark.line + 1, each.start_mark.column + 1)
+            raise _no_character(each.start_mark.line + 1, each.start_mark.column + 1, field)
     return node
 
 
-def _no_character(line: int, column: int) -> UnreadableError:
+def _no_character(line: int, column: int, field: str = "") -> UnreadableError:
     what = "文字にならない文字参照（\\ud800 など）があります"
-    return UnreadableError(what, line, column, "消してください")
+    return UnreadableError(what, line, column, "消してください", field)
 
 
 def _place(text: str, position: int) -> tuple[int, int]:
@@ -65,17 +65,18 @@ def _is_text(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _scalars(top: Node | None) -> Iterator[ScalarNode]:
-    """Every scalar under a node, each once however many aliases name it."""
-    waiting, seen = [top] if top is not None else [], set[int]()
+def _scalars(top: Node | None) -> Iterator[tuple[str, ScalarNode]]:
+    """Every scalar under a node behind the keys down to it, each once however many aliases name it."""
+    waiting, seen = [("", top)] if top is not None else [], set[int]()
     while waiting:
-        node = waiting.pop()
+        field, node = waiting.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
         if isinstance(node, ScalarNode):
-            yield node
+            yield field, node
         elif isinstance(node, MappingNode):
-            waiting.extend(each for pair in node.value for each in pair)
+            for key, value in node.value:
+                waiting += [(field, key), (".".join(filter(None, (field, str(key.value)))), value)]
         else:
-            waiting.extend(node.value)
+            waiting.extend((field, each) for each in node.value)

@@ -96,7 +96,7 @@ def load_mapping(path: Path | None, known: Mapping[str, str] = SHIPPED) -> ListM
     try:
         root = compose(path.read_text(encoding=encoding))
     except UnreadableError as error:
-        where = Where(str(path), error.line, error.column)
+        where = Where(str(path), error.line, error.column, error.field)
         raise InputError(error.what, where=where, mend=error.mend or "docs/import.md の例を見る") from error
     columns: dict[str, str] = {}
     claims: dict[str, str] = {}

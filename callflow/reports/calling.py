@@ -15,10 +15,10 @@ from callflow.reports import tally as tallies
 from callflow.reports.asking import Ask, seconds_between, tokyo_day, tokyo_hour
 from callflow.reports.figures import Cell, Chart, Column, Rate, Section, Series, Table, said
 from callflow.reports.tally import Tally, tally, whole
-from callflow.reports.words import WEEKDAYS
 from models.tables import accounts, calls, campaigns, script_versions
 from scheduler.calendar import Band
 
+WEEKDAYS: Final = (said("月"), said("火"), said("水"), said("木"), said("金"), said("土"), said("日"))
 _c = calls.c
 SUM: Final = said("合計")
 

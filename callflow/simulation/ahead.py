@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from callflow.ahead import DiallerAhead
+from callflow.calllog import by_operator
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.switchboard import Switchboard
@@ -113,7 +114,7 @@ class RoomAhead:
             if not standing.talk_ended:
                 self.calls.hang_up(call_id, operator_id, standing.step)
             self.board.hang_up(call_id)
-            self.board.finish(call_id, f"operator:{operator_id}")
+            self.board.finish(call_id, by_operator(operator_id))
 
     def _behaviour(self, _attempt_ref: str, e164: str, at: datetime) -> Sequence[Happening]:
         chance = random.Random(f"{self.seed}:{e164}:{at.isoformat()}")

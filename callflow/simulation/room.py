@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from callflow.calllog import by_operator
 from callflow.calls import Calls
 from callflow.clock import SimulatedClock
 from callflow.script.fields import told_anew
@@ -164,7 +165,7 @@ class Room:
                 standing = self._answer(standing, operator, steps[taken], resident, flow.script)
                 taken += 1
         self.switchboard.hang_up(standing.call_id)
-        self.switchboard.finish(standing.call_id, f"operator:{operator}")
+        self.switchboard.finish(standing.call_id, by_operator(operator))
 
     def _signal(self, standing: Standing, operator: int, reason: str) -> Standing:
         if not any(answer.name == "signal" for answer in standing.answers):

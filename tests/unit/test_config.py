@@ -130,7 +130,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
 def test_half_a_character_is_a_fault_with_its_place(tmp_path: Path) -> None:
     where = refused(tmp_path, SMALL.replace("見本区", r'"\ud800"')).where
     assert where is not None
-    assert (where.line, where.column, where.field) == (3, 9, "")
+    assert (where.line, where.column, where.field) == (3, 9, "municipality.ward")
 
 
 def test_a_key_given_twice_is_a_fault(tmp_path: Path) -> None:

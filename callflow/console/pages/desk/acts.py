@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, update
 from starlette.responses import Response
 
 from callflow import attendance
+from callflow.calllog import by_operator
 from callflow.clock import TOKYO
 from callflow.console import typed as keys
 from callflow.console.pages.desk.place import (
@@ -201,7 +202,7 @@ def finish(visit: Visit) -> Response:
     if not done.was.standing.talk_ended and (not place.standing.talk_ended or visit.typed("memo")):
         return _after(visit, refused=place.standing.refused)
     site.switchboard.hang_up(place.call.id)
-    site.switchboard.finish(place.call.id, f"operator:{who.account_id}")
+    site.switchboard.finish(place.call.id, by_operator(who.account_id))
     site.database.transact(lambda conn: _forget_memo(conn, visit, place.call.id))
     if visit.typed("then") == "break":
         return take_break(visit)
